@@ -1,7 +1,5 @@
 """Archives with a few files."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import zipfile

@@ -4,9 +4,7 @@ The maps of ``red``, ``green`` and ``blue`` are ``40 x - 2`` where ``x`` in [0, 
 the colour in a cell: a label's logit is the mean of its map, and a photo without the colour has -2.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import torch.nn.functional as F
@@ -15,18 +13,13 @@ from torch import Tensor, nn
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import LoadedModel
-from tagsight.config import Recipe, SystemConfig, TrainConfig
+from tagsight.config import Recipe, Resize, SystemConfig, TrainConfig
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.space import empty_label_space
 from tagsight.nn.padding import cells_on_photo, filled
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import Recognition, System
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tagsight.config import Resize
 
 SIDE, CELLS = 32, 8
 NAMES = ("red", "green", "blue")

@@ -1,15 +1,10 @@
 """A collection small enough to train on in a second, and the settings to do so."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from tiny import COLOURS, drawn, saved_photos
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 PHOTOS = 48
 SPLITS = ["train"] * 32 + ["val"] * 8 + ["test"] * 8

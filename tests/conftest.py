@@ -1,13 +1,9 @@
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-if TYPE_CHECKING:
-    from tagsight.data.annotations import Annotations
+from tagsight.data.annotations import Annotations
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +20,7 @@ def generator() -> torch.Generator:
 
 
 @pytest.fixture(scope="session")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Annotations:
+def collection(tmp_path_factory) -> Annotations:
     """Photos for whole runs, which no test may change."""
     from tiny_run import tiny_collection
 

@@ -1,17 +1,18 @@
 """Results of a comparison that nobody has trained for: logits drawn around targets."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tiny import COLOURS
 from tiny_run import RUNTIME, SILENT
+from torch import Tensor
 
 from tagsight.checkpoint.decision import Decision
+from tagsight.data.annotations import Annotations
 from tagsight.evaluation.evaluate import measure
 from tagsight.experiments.comparison import Failure, Progress
 from tagsight.experiments.results import Record, Result
@@ -19,13 +20,6 @@ from tagsight.experiments.run import Run, Shared
 from tagsight.experiments.summary import Summary, summarise
 from tagsight.systems.catalogue import RECIPES
 from tagsight.training.preparation import prepare
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from tagsight.data.annotations import Annotations
 
 PHOTOS = 60
 TARGETS = (

@@ -1,7 +1,5 @@
 """Small members of many families of encoders, with random weights."""
 
-from __future__ import annotations
-
 import timm
 from timm.models import model_entrypoint, register_model
 

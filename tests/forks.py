@@ -1,16 +1,12 @@
 """Processes that start quickly: forks of one that has imported the package."""
 
-from __future__ import annotations
-
 import os
 import socket
+from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import NamedTuple
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tagsight.workflows", "tagsight.commands.train"])

@@ -1,13 +1,12 @@
 """Exported files that an attacker would send: sound ones with one thing changed, and sealed."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,9 +15,6 @@ from onnx import TensorProto, helper
 
 from tagsight.inference.networks.openvino_file import weights_file
 from tagsight.inference.networks.seal import seal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BIG = 2_000_000
 """Side of a square of floats that is larger than any machine's memory."""

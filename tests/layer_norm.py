@@ -1,7 +1,5 @@
 """Layer norm, worked out step by step."""
 
-from __future__ import annotations
-
 import numpy as np
 from torch import nn
 

@@ -1,7 +1,5 @@
 """A machine on which packages are missing."""
 
-from __future__ import annotations
-
 import pytest
 
 from tagsight.labels import word_files

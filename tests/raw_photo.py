@@ -1,7 +1,5 @@
 """Raw photos as a camera would write them, small enough to be made here (DNG, a TIFF)."""
 
-from __future__ import annotations
-
 import struct
 from typing import NamedTuple
 

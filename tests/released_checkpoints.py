@@ -4,11 +4,10 @@ Names and shapes are those of the released code; the logits are computed by the 
 papers, from the tensors alone.
 """
 
-from __future__ import annotations
-
 import math
 import pickle
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import timm
@@ -16,9 +15,6 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LABELS = ("ant", "bee", "cow", "dog", "elk")
 SIDE = 96

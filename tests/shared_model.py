@@ -1,17 +1,12 @@
 """A small trained model in its folder, for tests of what is done with model folders."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tiny import label_space, tiny_system
 from tiny_run import tiny_recipe
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import save_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MEASURED = {"validation": {"mAP": 61.5, "labels_counted": 5, "labels": 5}}
 

@@ -1,16 +1,11 @@
 """The demo in seconds: few photos, small, trained for one epoch."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
 import tagsight.demo.demo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SCENES, PICTURES = 28, 2
 

@@ -1,7 +1,5 @@
 """The ablations of the how-to page: each is what its name says, and trains."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from dataclasses import replace
@@ -114,7 +112,7 @@ def test_every_ablation_of_the_page_has_its_property():
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
-def test_an_ablation_is_what_its_name_says_and_learns_from_a_step(name: str):
+def test_an_ablation_is_what_its_name_says_and_learns_from_a_step(name):
     PROPERTIES[name](system_of(name))
     recipe, system = recipe_of(name), system_of(name)
     assert recipe.name.endswith(", changed")

@@ -1,7 +1,5 @@
 """The shape of the package: what its contract of imports does not say."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys
@@ -41,7 +39,7 @@ def test_the_root_shows_the_architecture():
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_says_what_lives_there_and_what_it_may_import(room: str):
+def test_a_room_says_what_lives_there_and_what_it_may_import(room):
     assert "May import" in (ast.get_docstring(tree_of(f"{room}/__init__.py")) or "")
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert re.search(rf"^{room}/ ", page, re.MULTILINE)
@@ -62,7 +60,7 @@ def test_only_the_runtime_touches_distribution():
 @pytest.mark.parametrize(
     "module", ["cli.py", "__main__.py", *(m for m in MODULES if m.startswith("commands/"))]
 )
-def test_commands_import_nothing_heavy_before_they_run(module: str):
+def test_commands_import_nothing_heavy_before_they_run(module):
     body = tree_of(module).body
     names = [node.module or "" for node in body if isinstance(node, ast.ImportFrom)]
     names += [a.name for node in body if isinstance(node, ast.Import) for a in node.names]

@@ -1,21 +1,16 @@
 """Commands on photos and labels in buckets: the real clients against servers on this machine."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hub_server import hub_server
 from tiny import COLOURS, drawn, saved_photos
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 pytest.importorskip("fsspec", reason="fsspec is not installed")
 GRPC = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"

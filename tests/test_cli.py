@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -143,9 +141,7 @@ def test_every_command_explains_itself(capsys, command):
     assert " ".join(summary[:3]) in text
 
 
-def test_help_lists_the_commands_in_order_and_is_what_no_command_prints(
-    capsys,
-):
+def test_help_lists_the_commands_in_order_and_is_what_no_command_prints(capsys):
     text = printed(capsys, "--help")
     places = [text.index(f"│ {command.__name__} ") for command in COMMANDS]
     assert places == sorted(places)
@@ -174,7 +170,7 @@ def test_help_lists_the_commands_in_order_and_is_what_no_command_prints(
     ],
 )
 def test_a_users_error_is_one_line_and_exit_code_2(
-    capsys, tmp_path, monkeypatch, arguments: str, message: str
+    capsys, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
     *before, text = complaint(capsys, *arguments.split()).splitlines()
@@ -205,7 +201,7 @@ def a_validation_error() -> Exception:
     ],
 )
 def test_errors_that_a_user_can_mend_come_in_printable_words_without_traceback(
-    capsys, monkeypatch, error: Exception, message: str
+    capsys, monkeypatch, error, message
 ):
     failing_systems(monkeypatch, error)
     text = complaint(capsys, "systems")
@@ -256,9 +252,7 @@ def test_a_pipe_that_closes_under_a_command_is_no_defect(monkeypatch, capfd):
     ("following", "is_file"),
     [("", 0), ("--top 3", 0), ("photo.jpg", 0), ("photos", 0), ("new.jsonl", 1), ("old.json", 1)],
 )
-def test_json_without_a_file_means_standard_output(
-    tmp_path, monkeypatch, following: str, is_file: int
-):
+def test_json_without_a_file_means_standard_output(tmp_path, monkeypatch, following, is_file):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").touch()
     (tmp_path / "old.json").touch()
@@ -268,7 +262,7 @@ def test_json_without_a_file_means_standard_output(
 
 
 @pytest.mark.parametrize("option", ["--json", "--out", "--problems"])
-def test_a_dash_after_an_option_means_standard_output(option: str):
+def test_a_dash_after_an_option_means_standard_output(option):
     assert with_standard_output(["tag", option, "-", "a"]) == ["tag", f"{option}=-", "a"]
 
 

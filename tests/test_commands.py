@@ -1,7 +1,5 @@
 """The commands one after another, on photos that take a second to train on."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -32,19 +30,19 @@ def labels(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(labels: Path, tmp_path_factory) -> Path:
+def run(labels, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run")
     assert main(training(labels, out, "--recipe", "gcam-cpu")) == 0
     return out
 
 
 @pytest.fixture(scope="module")
-def model(run: Path) -> str:
+def model(run) -> str:
     return str(run / "model")
 
 
 @pytest.fixture
-def album(labels: Path, tmp_path) -> Path:
+def album(labels, tmp_path) -> Path:
     folder = tmp_path / "album"
     folder.mkdir()
     for i in range(4):
@@ -53,7 +51,7 @@ def album(labels: Path, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare(labels: Path, tmp_path_factory) -> str:
+def bare(labels, tmp_path_factory) -> str:
     """The labels without any of the photos."""
     copy = tmp_path_factory.mktemp("bare") / "labels.csv"
     copy.write_text(labels.read_text())
@@ -61,7 +59,7 @@ def bare(labels: Path, tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module")
-def wrong(labels: Path, tmp_path_factory) -> dict[str, Path]:
+def wrong(labels, tmp_path_factory) -> dict[str, Path]:
     """An empty folder, labels without splits or of other names, and boxes of other photos."""
     folder = tmp_path_factory.mktemp("wrong")
     (folder / "empty").mkdir()
@@ -73,7 +71,7 @@ def wrong(labels: Path, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def places(labels: Path, run: Path, bare: str, wrong, tmp_path) -> dict[str, Path | str]:
+def places(labels, run, bare, wrong, tmp_path) -> dict[str, Path | str]:
     """What commands can be given, and a new path."""
     photos = {"labels": labels, "photos": labels.parent, "photo": labels.parent / "000.png"}
     runs = {"run": run, "model": run / "model", "new": tmp_path / "new"}
@@ -81,7 +79,7 @@ def places(labels: Path, run: Path, bare: str, wrong, tmp_path) -> dict[str, Pat
 
 
 @pytest.fixture(scope="module")
-def index(labels: Path, model: str, tmp_path_factory) -> str:
+def index(labels, model, tmp_path_factory) -> str:
     pytest.importorskip("lancedb")
     folder = str(tmp_path_factory.mktemp("search") / "index")
     photos = [str(labels.parent / f"00{i}.png") for i in range(4)]
@@ -182,7 +180,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence_before_anything_is_computed_or_written(
-    request, capsys, places: dict[str, Path], tmp_path, monkeypatch, command, message
+    request, capsys, places, tmp_path, monkeypatch, command, message
 ):
     monkeypatch.setattr("tagsight.evaluation.evaluate.measured", None)
     monkeypatch.setenv("PATH", "")  # options are refused before a missing program is named
@@ -195,9 +193,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_before_anything_is_compute
 
 
 @pytest.mark.parametrize("command", ["tag", "index", "explain", "export", "evaluate", "calibrate"])
-def test_a_model_in_the_wrong_place_is_recognised_by_every_command(
-    capsys, labels: Path, model: str, command: str
-):
+def test_a_model_in_the_wrong_place_is_recognised_by_every_command(capsys, labels, model, command):
     given = str(labels if command in {"evaluate", "calibrate"} else labels.parent)
     out = ["--out", "new.onnx"] if command in {"index", "explain", "export"} else []
     for swapped in (model, str(Path(model).parent)):
@@ -215,14 +211,14 @@ def test_systems_and_recipes_are_listed_in_aligned_columns(capsys, command, name
     assert all(line[place - 1] == " " != line[place] for line in lines)
 
 
-def test_a_recipe_is_written_as_a_file_that_training_reads(capsys, labels: Path, tmp_path):
+def test_a_recipe_is_written_as_a_file_that_training_reads(capsys, labels, tmp_path):
     file = tmp_path / "my.toml"
     file.write_text(result(capsys, "recipes", "resnet-cpu"))
     main(training(labels, tmp_path / "run", "--config", str(file)))
     assert settings_of(tmp_path / "run" / "model")["recipe"]["system"] == "resnet"
 
 
-def test_data_are_described_with_their_photos_or_without(capsys, caplog, labels: Path, bare: str):
+def test_data_are_described_with_their_photos_or_without(capsys, caplog, labels, bare):
     assert json.loads(result(capsys, "data", labels, "--json"))["photos"] == 48
     for chosen in (["--labels-only"], []):
         assert main(["data", bare, *chosen]) == 0
@@ -232,7 +228,7 @@ def test_data_are_described_with_their_photos_or_without(capsys, caplog, labels:
     assert sum("found none of 48" in line for line in caplog.messages) == 2
 
 
-def test_what_is_found_in_a_table_is_logged_once_with_photos_or_without(caplog, tmp_path: Path):
+def test_what_is_found_in_a_table_is_logged_once_with_photos_or_without(caplog, tmp_path):
     caplog.set_level(logging.INFO)
     table = tmp_path / "list.csv"
     table.write_text("file,keywords,place\na,dog;sky,x1\nb,sky,y2\n")
@@ -297,7 +293,7 @@ def test_what_a_protocol_decides_is_not_said_twice(capsys, coco):
 
 
 def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
-    capsys, labels: Path, tmp_path, monkeypatch
+    capsys, labels, tmp_path, monkeypatch
 ):
     counts = {"train": Published(40), "test": Published(8)}
     every = ReadOptions(unlabelled="keep")
@@ -313,7 +309,7 @@ def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
         assert json.loads(report)["photos"] == 8
 
 
-def test_the_graph_of_labels_alone_is_printed_drawn_and_saved(capsys, bare: str, tmp_path):
+def test_the_graph_of_labels_alone_is_printed_drawn_and_saved(capsys, bare, tmp_path):
     picture, counts = tmp_path / "graph.png", tmp_path / "counts.npz"
     options = ["--epsilon", "0.3", "--out", picture, "--save", counts]
     text = result(capsys, "graph", bare, *options)
@@ -324,7 +320,7 @@ def test_the_graph_of_labels_alone_is_printed_drawn_and_saved(capsys, bare: str,
     assert "warning: epsilon 1 leaves no edge" in result(capsys, "graph", counts, "--epsilon", "1")
 
 
-def test_training_leaves_the_model_the_log_the_split_and_how_data_were_read(run: Path):
+def test_training_leaves_the_model_the_log_the_split_and_how_data_were_read(run):
     files = {"data.toml", "model", "run.jsonl", "split.csv", "validation.csv"}
     assert {path.name for path in run.iterdir()} == files
     lines = [json.loads(line) for line in (run / "run.jsonl").read_text().splitlines()]
@@ -336,7 +332,7 @@ def test_training_leaves_the_model_the_log_the_split_and_how_data_were_read(run:
 
 
 def test_a_run_that_was_cut_off_goes_on_by_the_same_command_with_resume(
-    capsys, labels: Path, run: Path, tmp_path: Path
+    capsys, labels, run, tmp_path
 ):
     command = training(labels, tmp_path, "--recipe", "gcam-cpu")
 
@@ -368,7 +364,7 @@ def test_photos_that_do_not_open_are_left_out_of_training(capsys, tmp_path):
 
 
 def test_evaluation_takes_other_splits_evidence_resolutions_and_conventions(
-    capsys, labels: Path, model: str, tmp_path
+    capsys, labels, model, tmp_path
 ):
     file = tmp_path / "report.json"
     options = ["--split", "train", "--grad-cam", "--image-size", "48", "--retrieval", "2"]
@@ -385,14 +381,14 @@ def test_evaluation_takes_other_splits_evidence_resolutions_and_conventions(
     assert plain["evidence"]["source"] != "grad-cam"
 
 
-def test_data_that_hold_the_test_photos_alone_are_measured_as_a_whole(capsys, model: str, tmp_path):
+def test_data_that_hold_the_test_photos_alone_are_measured_as_a_whole(capsys, model, tmp_path):
     labels = write_collection(tmp_path / "elsewhere", with_splits=False)
     kept = labels.read_text().splitlines()[:11]
     labels.write_text("\n".join(kept) + "\n")
     assert json.loads(result(capsys, "evaluate", model, labels, "--json"))["photos"] == 10
 
 
-def test_a_model_that_only_ranks_is_calibrated_as_training_does_it(capsys, labels: Path, tmp_path):
+def test_a_model_that_only_ranks_is_calibrated_as_training_does_it(capsys, labels, tmp_path):
     main(training(labels, tmp_path, "--recipe", "warp-cpu"))
     model = tmp_path / "model"
     before = settings_of(model)["decision"]
@@ -428,7 +424,7 @@ def test_parts_of_the_photos_make_up_all_and_the_surer_the_fewer_labels(capsys, 
     ],
 )
 def test_sidecars_and_photos_are_written_listed_and_taken_back(
-    capsys, album: Path, model: str, tmp_path, form: str, listed: str
+    capsys, album, model, tmp_path, form, listed
 ):
     before = contents(album)
     common = ["--journal", str(tmp_path / "journal.sqlite")]
@@ -449,7 +445,7 @@ def test_sidecars_and_photos_are_written_listed_and_taken_back(
     assert "expected a run 7 to take back" in complaint(capsys, "undo", "7", *common)
 
 
-def test_tag_files_are_written_as_it_is_said(capsys, album: Path, model: str, tmp_path):
+def test_tag_files_are_written_as_it_is_said(capsys, album, model, tmp_path):
     (album / "0.caption").write_text("by hand")
     result(
         *(capsys, "tag", model, album, "--write", "txt", "--extension", ".caption"),
@@ -463,7 +459,7 @@ def test_tag_files_are_written_as_it_is_said(capsys, album: Path, model: str, tm
     assert (album / "0.caption").read_text() == "by hand"
 
 
-def test_what_is_left_out_is_listed_in_a_file(capsys, album: Path, model: str, tmp_path):
+def test_what_is_left_out_is_listed_in_a_file(capsys, album, model, tmp_path):
     (album / "1.png").write_bytes(b"no photo")
     (album / "2.png.xmp").write_bytes(b"no sidecar")
     problems, journal = tmp_path / "problems.csv", ["--journal", tmp_path / "journal.sqlite"]
@@ -477,7 +473,7 @@ def test_what_is_left_out_is_listed_in_a_file(capsys, album: Path, model: str, t
 
 @pytest.mark.parametrize("command", ["tag", "index", "explain"])
 def test_what_cannot_be_read_is_listed_hides_nothing_and_shows_in_the_exit_code(
-    capsys, album: Path, model: str, tmp_path, command: str
+    capsys, album, model, tmp_path, command
 ):
     if command == "index":
         pytest.importorskip("lancedb")
@@ -507,7 +503,7 @@ def test_what_cannot_be_read_is_listed_hides_nothing_and_shows_in_the_exit_code(
     ],
 )
 def test_a_photo_that_takes_more_memory_than_it_may_is_left_out_by_every_command(
-    capsys, album: Path, labels: Path, model: str, tmp_path, command: str, status: int
+    capsys, album, labels, model, tmp_path, command, status
 ):
     if command.startswith("index"):
         pytest.importorskip("lancedb")
@@ -518,7 +514,7 @@ def test_a_photo_that_takes_more_memory_than_it_may_is_left_out_by_every_command
     assert "at most 21,474,836 bytes of memory to decode" in told
 
 
-def test_a_photo_of_many_pixels_is_told_in_our_words_alone(capsys, album: Path, model: str):
+def test_a_photo_of_many_pixels_is_told_in_our_words_alone(capsys, album, model):
     large = album / "large.ppm"
     large.write_bytes(b"P3 13000 13000 255 0 0 0")
     told = failures(capsys, "tag", model, album)
@@ -526,11 +522,11 @@ def test_a_photo_of_many_pixels_is_told_in_our_words_alone(capsys, album: Path, 
     assert "decompression bomb" not in told
 
 
-def test_a_folder_without_photos_is_no_success(capsys, model: str, tmp_path):
+def test_a_folder_without_photos_is_no_success(capsys, model, tmp_path):
     assert f"no photo found in {tmp_path}" in failures(capsys, "tag", model, tmp_path)
 
 
-def test_photos_are_found_by_likeness_and_by_labels(capsys, labels: Path, index: str, tmp_path):
+def test_photos_are_found_by_likeness_and_by_labels(capsys, labels, index, tmp_path):
     page, like = tmp_path / "found.html", ["--like", labels.parent / "001.png"]
     text = result(capsys, "search", index, *like, "--html", page)
     found = {Path(line.split()[1]).name for line in text.splitlines()}
@@ -543,7 +539,7 @@ def test_photos_are_found_by_likeness_and_by_labels(capsys, labels: Path, index:
     assert len(result(capsys, "search", index, *options).splitlines()) == 1
 
 
-def test_an_index_is_brought_up_to_date(capsys, album: Path, model: str, tmp_path):
+def test_an_index_is_brought_up_to_date(capsys, album, model, tmp_path):
     pytest.importorskip("lancedb")
     command = ["index", model, str(album), "--out", str(tmp_path / "index")]
     assert main(command) == 0
@@ -554,7 +550,7 @@ def test_an_index_is_brought_up_to_date(capsys, album: Path, model: str, tmp_pat
     assert "3 photos in the index: 0 new, 2 known, 1 moved, 1 gone, 0 left out" in told
 
 
-def test_a_model_is_exported_and_compared(capsys, album: Path, model: str, tmp_path):
+def test_a_model_is_exported_and_compared(capsys, album, model, tmp_path):
     file = tmp_path / "model.onnx"
     text = result(capsys, "export", model, album, "--out", file)
     assert "4 photos, the file against the model in float32" in text
@@ -563,7 +559,7 @@ def test_a_model_is_exported_and_compared(capsys, album: Path, model: str, tmp_p
 
 @pytest.mark.slow
 def test_a_file_is_compared_on_the_photos_of_the_run_and_on_drawn_ones_where_these_are_gone(
-    capsys, model: str, tmp_path
+    capsys, model, tmp_path
 ):
     assert main(["export", model, "--out", str(tmp_path / "model.onnx")]) == 0
     assert "comparing on 8 validation photos of the model's run" in capsys.readouterr().err
@@ -573,7 +569,7 @@ def test_a_file_is_compared_on_the_photos_of_the_run_and_on_drawn_ones_where_the
 
 
 @pytest.mark.slow
-def test_a_model_is_exported_in_8_bits(capsys, album: Path, labels: Path, model: str, tmp_path):
+def test_a_model_is_exported_in_8_bits(capsys, album, labels, model, tmp_path):
     file = tmp_path / "model.xml"
     options = ["--out", file, "--int8", "--data", labels, "--max-map-drop", "100"]
     text = result(capsys, "export", model, album, *options)
@@ -582,7 +578,7 @@ def test_a_model_is_exported_in_8_bits(capsys, album: Path, labels: Path, model:
     assert file.with_suffix(".bin").stat().st_size > 100
 
 
-def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_path):
+def test_photos_are_explained_by_pictures(capsys, labels, model, tmp_path):
     photos = [labels.parent / "000.png", labels.parent / "001.png"]
     options = ["--out", tmp_path, "--label", "red", "--label", "blue", "--grad-cam"]
     text = result(capsys, "explain", model, *photos, *options)
@@ -590,9 +586,7 @@ def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_
     assert "\n  red 0." in text
 
 
-def test_word_vectors_that_are_written_are_those_that_training_would_use(
-    capsys, labels: Path, tmp_path
-):
+def test_word_vectors_that_are_written_are_those_that_training_would_use(capsys, labels, tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("".join(f"{name} {i} 1\n" for i, name in enumerate(COLOURS)))
     first, second = str(tmp_path / "first.npz"), str(tmp_path / "second.npz")
@@ -608,7 +602,7 @@ def test_word_vectors_that_are_written_are_those_that_training_would_use(
             assert stored["vectors"].tolist() == [[i, 1] for i in range(len(COLOURS))]
 
 
-def test_word_vectors_are_made_of_saved_counts(capsys, labels: Path, tmp_path, monkeypatch):
+def test_word_vectors_are_made_of_saved_counts(capsys, labels, tmp_path, monkeypatch):
     monkeypatch.setattr("tagsight.labels.word_files.find_spec", lambda _: None)
     counts, out = tmp_path / "counts.npz", ["--out", tmp_path / "vectors.npz"]
     result(capsys, "graph", labels, "--save", counts)
@@ -619,7 +613,7 @@ def test_word_vectors_are_made_of_saved_counts(capsys, labels: Path, tmp_path, m
 
 
 def test_systems_are_compared_in_tables_and_a_plot_and_nothing_is_done_twice(
-    capsys, labels: Path, tmp_path
+    capsys, labels, tmp_path
 ):
     boxes = write_boxes(tmp_path / "boxes.json", labels)
     options = ["--systems", "resnet, gcam", "--seeds", "1", "--boxes", str(boxes)]
@@ -637,7 +631,7 @@ def test_systems_are_compared_in_tables_and_a_plot_and_nothing_is_done_twice(
     assert result(capsys, "evaluate", str(out / "runs" / "gcam-cpu-0" / "model"), str(labels))
 
 
-def test_a_failed_run_is_told_at_the_end_and_in_the_exit_code(capsys, labels: Path, tmp_path):
+def test_a_failed_run_is_told_at_the_end_and_in_the_exit_code(capsys, labels, tmp_path):
     variants = tmp_path / "variants.toml"
     wrong = '[wild]\nrecipe = "resnet"\ntraining.optimizer = "sgd"\ntraining.lr = 1e30\n'
     variants.write_text(wrong)
@@ -648,9 +642,7 @@ def test_a_failed_run_is_told_at_the_end_and_in_the_exit_code(capsys, labels: Pa
     assert "- Failed: wild, seed 0: the l" in captured.out
 
 
-def test_a_comparison_that_is_interrupted_says_what_it_has_and_goes_on(
-    capsys, labels: Path, tmp_path
-):
+def test_a_comparison_that_is_interrupted_says_what_it_has_and_goes_on(capsys, labels, tmp_path):
     options = ["--systems", "resnet,gcam", "--seeds", "1"]
     assert result(capsys, *comparing(labels, tmp_path, *options, "--budget", "0.0001")) == ""
 

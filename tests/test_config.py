@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import subprocess
 import sys
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from tagsight.config import (
     AsymmetricConfig,
@@ -68,9 +66,7 @@ def test_settings_are_values():
         (TrainConfig, {"average": 1}),
     ],
 )
-def test_a_value_out_of_range_is_refused_with_its_setting(
-    settings: type[BaseModel], values: dict[str, object]
-):
+def test_a_value_out_of_range_is_refused_with_its_setting(settings, values):
     (name,) = values
     with pytest.raises(ValidationError, match=name):
         settings.model_validate(values)
@@ -116,7 +112,7 @@ def test_the_asymmetric_loss_has_the_settings_of_the_released_training_and_no_sm
         ),
     ],
 )
-def test_settings_of_training_that_contradict_each_other_are_refused(values, message: str):
+def test_settings_of_training_that_contradict_each_other_are_refused(values, message):
     with pytest.raises(ValidationError, match=message):
         TrainConfig.model_validate(values)
 

@@ -1,7 +1,5 @@
 """The container files: what they install and start is what the package has."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -30,7 +28,7 @@ def last(file: Path, wanted: str) -> str:
 
 
 @files
-def test_the_container_file_is_sound(file: Path):
+def test_the_container_file_is_sound(file):
     program = shutil.which("hadolint")
     if program is None:
         pytest.skip("hadolint is not installed")
@@ -38,14 +36,14 @@ def test_the_container_file_is_sound(file: Path):
 
 
 @files
-def test_it_installs_extras_that_there_are(file: Path):
+def test_it_installs_extras_that_there_are(file):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (extras,) = re.findall(r"\[([\w,]+)\]\"$", next(r for w, r in instructions(file) if w == "RUN"))
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
 
 
 @files
-def test_it_runs_as_nobody_in_particular_and_starts_a_command_that_there_is(file: Path):
+def test_it_runs_as_nobody_in_particular_and_starts_a_command_that_there_is(file):
     assert last(file, "USER") == "10001"
     assert last(file, "ENTRYPOINT") == '["tagsight"]'
     command = re.findall(r'"([^"]*)"', last(file, "CMD"))

@@ -1,7 +1,5 @@
 """What every system promises, whichever it is: a new one is covered by being in `SYSTEMS`."""
 
-from __future__ import annotations
-
 import io
 from contextlib import nullcontext
 from dataclasses import replace
@@ -60,7 +58,7 @@ def total(system: System, images: Tensor, targets: Tensor) -> Tensor:
 
 
 @every_system
-def test_a_recognition_has_the_shapes_it_promises_and_costs_the_passes_it_says(name: str):
+def test_a_recognition_has_the_shapes_it_promises_and_costs_the_passes_it_says(name):
     system = exact(name)
     passes: list[int] = []
     system.backbone.register_forward_hook(lambda *_: passes.append(1))
@@ -73,7 +71,7 @@ def test_a_recognition_has_the_shapes_it_promises_and_costs_the_passes_it_says(n
 
 
 @every_system
-def test_maps_average_to_the_logits_just_where_that_is_claimed(name: str):
+def test_maps_average_to_the_logits_just_where_that_is_claimed(name):
     for pooling in ("average", "max"):
         system = exact(name, pooling=pooling)
         logits, maps, _ = system(images_of())
@@ -82,7 +80,7 @@ def test_maps_average_to_the_logits_just_where_that_is_claimed(name: str):
 
 @every_system
 @every_pooling
-def test_maps_move_with_the_photo(name: str, pooling: str):
+def test_maps_move_with_the_photo(name, pooling):
     system = exact(name, pooling=pooling)
     images = images_of(2, 32, 48)
     seen = system(images)
@@ -96,7 +94,7 @@ def test_maps_move_with_the_photo(name: str, pooling: str):
 
 
 @pytest.mark.parametrize("name", ["resnet", "warp"])
-def test_decisions_keep_the_order_of_the_logits_whatever_these_are(name: str):
+def test_decisions_keep_the_order_of_the_logits_whatever_these_are(name):
     system, (images, targets) = exact(name), drawn(24)
     logits = 30 * system(images.double()).logits.detach()
     decision = fit_decision(
@@ -108,7 +106,7 @@ def test_decisions_keep_the_order_of_the_logits_whatever_these_are(name: str):
 
 
 @every_system
-def test_photos_of_a_batch_do_not_influence_one_another(name: str):
+def test_photos_of_a_batch_do_not_influence_one_another(name):
     system, images = exact(name), images_of(3)
     alone = [system(image[None]) for image in images]
     assert_close(system(images), type(alone[0])(*map(torch.cat, zip(*alone, strict=True))))
@@ -117,7 +115,7 @@ def test_photos_of_a_batch_do_not_influence_one_another(name: str):
 
 @takes_padding
 @every_pooling
-def test_padding_is_as_if_it_were_not_there(name: str, pooling: str):
+def test_padding_is_as_if_it_were_not_there(name, pooling):
     system, images = exact(name, pooling=pooling), images_of(2, 16, 32)
     alone, seen = system(images), system(padded(images))
     on_photo = seen.maps[..., 1:3, :]
@@ -133,14 +131,14 @@ def test_padding_is_as_if_it_were_not_there(name: str, pooling: str):
 
 
 @takes_padding
-def test_photos_without_padding_are_seen_the_same_with_and_without_opacity(name: str):
+def test_photos_without_padding_are_seen_the_same_with_and_without_opacity(name):
     system, images = exact(name), images_of(2)
     opaque = torch.cat([images, torch.ones_like(images[:, :1])], 1)
     assert_close(system(opaque), system(images), rtol=0, atol=1e-12)
 
 
 @takes_padding
-def test_padding_moves_with_the_photo(name: str):
+def test_padding_moves_with_the_photo(name):
     system, images = exact(name), padded(images_of(2, 16, 32))
     for view in (frozenset({"flip"}), frozenset({"quarter_turn"})):
         seen, moved = system(images), system(system.make_view(images, view))
@@ -153,7 +151,7 @@ def test_padding_moves_with_the_photo(name: str):
 
 
 @every_system
-def test_frozen_features_train_as_the_photos_do(name: str):
+def test_frozen_features_train_as_the_photos_do(name):
     settings: dict[str, object] = {"backbone": TINY_STAGED}
     if "consistency" in SYSTEMS[name].Config.model_fields:
         turning = ("flip", "scale", "quarter_turn")
@@ -174,7 +172,7 @@ def test_frozen_features_train_as_the_photos_do(name: str):
 
 
 @zero_shot
-def test_new_labels_change_nothing_for_others_and_are_known_by_their_words_alone(name: str):
+def test_new_labels_change_nothing_for_others_and_are_known_by_their_words_alone(name):
     system, images = exact(name), images_of()
     words = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
     one = system.with_labels(label_space().extended(["purple", "black"], words))(images)
@@ -188,7 +186,7 @@ def test_new_labels_change_nothing_for_others_and_are_known_by_their_words_alone
 @pytest.mark.parametrize(
     "name", [name for name, s in SYSTEMS.items() if "dropout" in s.Config.model_fields]
 )
-def test_dropout_falls_on_the_losses_alone(name: str):
+def test_dropout_falls_on_the_losses_alone(name):
     system = tiny_system(name, dropout=0.5)
     images, targets = drawn(4)
     one, other = (system.losses(images, targets)["labels"] for _ in range(2))
@@ -197,7 +195,7 @@ def test_dropout_falls_on_the_losses_alone(name: str):
 
 
 @every_system
-def test_permuting_the_labels_permutes_logits_and_maps(name: str):
+def test_permuting_the_labels_permutes_logits_and_maps(name):
     order = torch.tensor([3, 0, 4, 1, 2])
     system = exact(name)
     permuted = tiny_system(name, label_space().permuted(order)).double().eval()
@@ -212,7 +210,7 @@ def test_permuting_the_labels_permutes_logits_and_maps(name: str):
 
 
 @every_system
-def test_saved_weights_give_the_same_answer_bit_for_bit(name: str):
+def test_saved_weights_give_the_same_answer_bit_for_bit(name):
     system, images = tiny_system(name).eval(), images_of().float()
     file = io.BytesIO()
     torch.save(system.state_dict(), file)
@@ -224,7 +222,7 @@ def test_saved_weights_give_the_same_answer_bit_for_bit(name: str):
 
 
 @every_system
-def test_every_parameter_is_trained_and_gets_a_gradient(name: str):
+def test_every_parameter_is_trained_and_gets_a_gradient(name):
     system = tiny_system(name)
     if system.remembers:
         assert not [key for key, p in system.named_parameters() if p.requires_grad]
@@ -237,7 +235,7 @@ def test_every_parameter_is_trained_and_gets_a_gradient(name: str):
 
 
 @every_system
-def test_parameter_groups_hold_each_trained_parameter_once_and_the_backbone_at_its_rate(name: str):
+def test_parameter_groups_hold_each_trained_parameter_once_and_the_backbone_at_its_rate(name):
     system = tiny_system(name)
     assert system.remembers == isinstance(system, RememberingSystem)
     system.backbone.network.pixels.requires_grad_(requires_grad=False)
@@ -250,7 +248,7 @@ def test_parameter_groups_hold_each_trained_parameter_once_and_the_backbone_at_i
 
 
 @every_system
-def test_losses_are_finite_scalars_and_unknown_labels_teach_nothing(name: str):
+def test_losses_are_finite_scalars_and_unknown_labels_teach_nothing(name):
     system = exact(name)
     images, targets = drawn(6)
     images = images.double()
@@ -283,7 +281,7 @@ def learned(name: str, rate: float) -> float:
 
 
 @every_system
-def test_sixteen_photos_are_learned(name: str):
+def test_sixteen_photos_are_learned(name):
     assert any(learned(name, rate) < 1 / 3 for rate in (0.015, 0.005))
 
 
@@ -311,7 +309,7 @@ class Halves(TorchDispatchMode):
 
 
 @every_system
-def test_only_the_encoder_computes_in_half_precision_and_the_answer_is_nearly_the_same(name: str):
+def test_only_the_encoder_computes_in_half_precision_and_the_answer_is_nearly_the_same(name):
     system = tiny_system(name)
     images, targets = drawn(4)
     with torch.autocast("cpu", torch.bfloat16), Halves(system) as halves:
@@ -322,7 +320,7 @@ def test_only_the_encoder_computes_in_half_precision_and_the_answer_is_nearly_th
 
 
 @every_system
-def test_word_vectors_are_asked_for_just_where_they_are_needed(name: str):
+def test_word_vectors_are_asked_for_just_where_they_are_needed(name):
     asked = pytest.raises(ValueError, match="expected word vectors of the 5 labels, got none")
     with asked if SYSTEMS[name].needs_vectors else nullcontext():
         tiny_system(name, replace(label_space(), vectors=None))

@@ -1,15 +1,13 @@
 """Several processes do what one does: weights, predictions, files and words."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from collection import write_collection
@@ -24,9 +22,6 @@ from tagsight.errors import DataError, RankError
 from tagsight.runtime.launch import Launch, launched
 from tagsight.runtime.processes import ALONE, Processes, share_of
 from tagsight.training.run import train_run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -54,7 +49,7 @@ SHARES = [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pyte
 
 @pytest.mark.parametrize("count", SHARES)
 @pytest.mark.parametrize("system", ALL_SYSTEMS)
-def test_several_processes_end_with_the_weights_and_losses_of_one(trained, system: str, count: int):
+def test_several_processes_end_with_the_weights_and_losses_of_one(trained, system, count):
     one, several = (trained(processes) / system for processes in (1, count))
     for file in ("model/model.safetensors", "losses.safetensors"):
         assert_close(load_file(several / file), load_file(one / file), rtol=1e-5, atol=1e-6)
@@ -172,7 +167,7 @@ def run(collection, out: Path, system: str, accumulate: int = 1):
     ("system", "accumulate"),
     [("gcam", 2), ("gcam", 8), ("multi-evidence", 3), ("warp", 3), ("ml-decoder", 2)],
 )
-def test_a_step_in_parts_is_the_step(collection, tmp_path, system: str, accumulate: int):
+def test_a_step_in_parts_is_the_step(collection, tmp_path, system, accumulate):
     whole = run(collection, tmp_path / "whole", system)
     parts = run(collection, tmp_path / "parts", system, accumulate)
     # AdamW makes steps of gradients that are little more than rounding; a wrong share is 100 times
@@ -194,7 +189,7 @@ def test_batch_norm_that_is_trained_by_several_processes_on_cpus_is_refused():
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
-def test_shares_are_in_order_complete_and_as_equal_as_can_be(parts: int):
+def test_shares_are_in_order_complete_and_as_equal_as_can_be(parts):
     for items in range(12):
         shares = [share_of(items, part, parts) for part in range(parts)]
         assert [item for share in shares for item in share] == list(range(items))
@@ -219,7 +214,7 @@ def test_without_a_launcher_a_process_is_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("rank", ["2", "x"])
-def test_a_launcher_that_contradicts_itself_is_refused(monkeypatch, rank: str):
+def test_a_launcher_that_contradicts_itself_is_refused(monkeypatch, rank):
     for name, value in {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "RANK": rank}.items():
         monkeypatch.setenv(name, value)
     message = "expected RANK from 0 to WORLD_SIZE - 1 = 1, got 2" if rank == "2" else "RANK"

@@ -1,17 +1,16 @@
 """What is published: the content of the wheel and of the source archive, and their requirements."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from email import message_from_bytes
+from email.message import Message
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -21,10 +20,6 @@ from packaging.version import Version
 
 from tagsight.runtime.version import __version__
 from tagsight.systems.catalogue import SYSTEMS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from email.message import Message
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -1,7 +1,5 @@
 """The documents against the program: links, commands, code, generated pages."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re
@@ -10,9 +8,9 @@ import socket
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING
 
 import pytest
 import test_contract
@@ -29,9 +27,6 @@ from tagsight.systems.catalogue import HOMES
 from tagsight.systems.page import systems_page
 from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.xmp import add_keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "docs", "benchmarks", "examples", ".ci")
@@ -130,13 +125,13 @@ def long_lines(page: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("problems", [dead_links, missing_files, machine_paths, long_lines])
-def test_no_page_has(problems: Callable[[str], Iterator[str]]):
+def test_no_page_has(problems):
     found = {page: list(problems(page)) for page in PAGES}
     assert not {page: problem for page, problem in found.items() if problem}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
-def test_commands_in_the_documents_exist_with_their_options(page: str):
+def test_commands_in_the_documents_exist_with_their_options(page):
     targets = set(re.findall(r"^([\w-]+):", text_of("Makefile"), re.MULTILINE))
     for words in commands(page):
         if words[0] == "make":
@@ -223,7 +218,7 @@ def run(words: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("page", RUN_HERE)
-def test_what_the_page_says_runs_from_top_to_bottom(page: str):
+def test_what_the_page_says_runs_from_top_to_bottom(page):
     if any("--embed" in words for words in commands(page)) and not which("exiftool"):
         pytest.skip("exiftool is not installed")
     if page.endswith("your-tags.md"):

@@ -1,7 +1,5 @@
 """The examples run as they stand: scripts on one small collection, notebooks in a kernel."""
 
-from __future__ import annotations
-
 import re
 import runpy
 import sys
@@ -34,7 +32,7 @@ def labels(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(labels: Path, tmp_path_factory) -> Path:
+def model(labels, tmp_path_factory) -> Path:
     run = ts.train(
         labels,
         out=tmp_path_factory.mktemp("runs") / "first",
@@ -47,14 +45,14 @@ def model(labels: Path, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
-def test_an_example_is_short_and_says_how_it_is_called(path: Path):
+def test_an_example_is_short_and_says_how_it_is_called(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 40
     assert f": python {path.name} " in text.splitlines()[0]
     assert path.name in Path(__file__).read_text(encoding="utf-8")
 
 
-def test_recognising_names_the_labels_and_the_photo_most_alike(labels: Path, model: Path):
+def test_recognising_names_the_labels_and_the_photo_most_alike(labels, model):
     copy = labels.parent / "copy.png"
     copy.write_bytes((labels.parent / "000.png").read_bytes())
     photos = [labels.parent / f"{i:03}.png" for i in range(5)]
@@ -66,7 +64,7 @@ def test_recognising_names_the_labels_and_the_photo_most_alike(labels: Path, mod
     assert lines[-1].endswith(f"; most like {photos[0]}")
 
 
-def test_evidence_adds_up_and_is_drawn(labels: Path, model: Path, tmp_path: Path):
+def test_evidence_adds_up_and_is_drawn(labels, model, tmp_path):
     photo, picture = labels.parent / "000.png", tmp_path / "red.png"
     head, *rows = run_example("evidence.py", model, photo, "red", picture).splitlines()
     logit, mean = re.fullmatch(r"red: logit (\S+), mean of the map (\S+)", head).groups()
@@ -78,7 +76,7 @@ def test_evidence_adds_up_and_is_drawn(labels: Path, model: Path, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_runs_from_its_first_cell_to_its_last(path: Path, tmp_path: Path):
+def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path):
     client = pytest.importorskip("nbclient", reason="the extra dev has what runs notebooks")
     nbformat = pytest.importorskip("nbformat", reason="the extra dev has what runs notebooks")
     notebook = nbformat.read(path, as_version=4)

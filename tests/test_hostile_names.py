@@ -3,8 +3,6 @@
 One law for all: the output is well-formed, executes nothing, stays in its folder, and has the name.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -79,7 +77,7 @@ DECISION = Decision(np.zeros(len(HOSTILE)))
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory) -> Path:
     """A trained model with these labels."""
     system = tiny_system("gcam", LABELS)
     said = {"name": "a|b <i>", "source": "<b>", "expectation": "`", "settings": system.config}
@@ -91,7 +89,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def photos(model: Path) -> Path:
+def photos(model) -> Path:
     folder = model.parent / "photos"
     folder.mkdir()
     corner("red", (60, 40)).save(folder / "-red.png")
@@ -131,7 +129,7 @@ def test_only_names_that_every_format_can_hold_are_labels():
 
 
 @pytest.mark.slow
-def test_exported_files_have_the_names(model: Path, tmp_path: Path):
+def test_exported_files_have_the_names(model, tmp_path):
     with written_onnx(load_model(model)) as graph:
         for ending in ENDINGS.values():
             with delivering(graph, tmp_path / f"exported{ending}"):
@@ -139,7 +137,7 @@ def test_exported_files_have_the_names(model: Path, tmp_path: Path):
             assert Recognizer.load(tmp_path / f"exported{ending}").labels == HOSTILE
 
 
-def test_the_model_card_is_inert_markdown(model: Path):
+def test_the_model_card_is_inert_markdown(model):
     text = (model / "README.md").read_text(encoding="utf-8")
     loaded = load_model(model)
     assert loaded.labels.names == HOSTILE
@@ -159,7 +157,7 @@ def comparison() -> Summary:
     return summarise(Progress(tuple(a_result(name, 0) for name in HOSTILE[:12])))
 
 
-def test_tables_of_comparisons_are_inert_markdown_latex_and_csv(tmp_path: Path, comparison):
+def test_tables_of_comparisons_are_inert_markdown_latex_and_csv(tmp_path, comparison):
     table = Table(HOSTILE[0], ("", *HOSTILE), tuple((name, *HOSTILE) for name in HOSTILE))
     page = rendered(markdown("<b>", [table], HOSTILE))
     assert page.tags <= WRITTEN - {"p", "pre", "code"}
@@ -174,7 +172,7 @@ def test_tables_of_comparisons_are_inert_markdown_latex_and_csv(tmp_path: Path, 
     assert set(HOSTILE[:12]) <= names
 
 
-def test_plots_are_xml_with_the_names_and_without_formulas(tmp_path: Path, comparison, recwarn):
+def test_plots_are_xml_with_the_names_and_without_formulas(tmp_path, comparison, recwarn):
     write_plot(tmp_path / "plot.svg", comparison)
     tree = ElementTree.parse(tmp_path / "plot.svg")
     texts = {"".join(node.itertext()) for node in tree.iter()}
@@ -206,7 +204,7 @@ def test_heatmaps_stay_in_their_folder_and_have_the_names(model, photos, tmp_pat
             assert picture.info["Title"] == name
 
 
-def test_the_page_of_a_search_is_inert_html(photos: Path):
+def test_the_page_of_a_search_is_inert_html(photos):
     (photo,) = photos.iterdir()
     scores = np.linspace(0, 1, len(HOSTILE), dtype=np.float32)
     missing = Path(photos, "\udcff<script>.png")
@@ -234,9 +232,7 @@ def run(*arguments: object) -> None:
     assert main([*map(str, arguments)]) == 0
 
 
-def test_the_commands_write_lines_tables_and_sidecars_with_the_names(
-    model: Path, photos: Path, tmp_path: Path
-):
+def test_the_commands_write_lines_tables_and_sidecars_with_the_names(model, photos, tmp_path):
     lines, table = tmp_path / "tags.jsonl", tmp_path / "tags.csv"
     run("tag", model, photos, "--write", "jsonl", "--out", lines)
     (line,) = [json.loads(text) for text in lines.read_text(encoding="utf-8").splitlines()]

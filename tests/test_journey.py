@@ -3,8 +3,6 @@
 The one collection and the one model of this file go the way of a user's, without a split.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil
@@ -58,13 +56,13 @@ def journey(tmp_path_factory) -> Journey:
 
 
 @pytest.fixture(scope="module")
-def tagged(journey: Journey) -> dict[str, dict[str, Any]]:
+def tagged(journey) -> dict[str, dict[str, Any]]:
     """What ``tag`` says of each photo, by its path."""
     return {line["path"]: line for line in lines_of(journey, journey.model, "--all-scores")}
 
 
 @pytest.fixture(scope="module")
-def report(journey: Journey) -> dict[str, Any]:
+def report(journey) -> dict[str, Any]:
     """What ``evaluate`` says of the test split."""
     options = ["--boxes", journey.boxes, "--json"]
     return json.loads(run_command("evaluate", journey.model, journey.labels, *options))

@@ -3,8 +3,6 @@
 Its password, token and photos are made for the test; nothing leaves the machine.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -15,7 +13,7 @@ import sys
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -23,6 +21,8 @@ import pytest
 from PIL import Image
 
 sys.path.append(str(Path(__file__).parent / "server"))
+
+from collections.abc import Iterator
 
 from channels import NAMES, corner
 from served import RED, TOKEN, data_url, listening, recognizer
@@ -37,9 +37,6 @@ from tagsight.server.bridges.label_studio.connecting import Connection, connect
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
 from tagsight.tagging.labelling.project import Project
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROGRAM = os.environ.get("LABEL_STUDIO", "")
 pytestmark = [
@@ -108,7 +105,7 @@ class Program(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("label-studio")
 
 
@@ -162,7 +159,7 @@ def started(folder: Path, **settings: str) -> Iterator[Program]:
             process.terminate()
 
 
-def test_a_refusal_names_the_setting(folder: Path):
+def test_a_refusal_names_the_setting(folder):
     """Label Studio as it comes asks no address of its own machine."""
     for program in started(folder):
         with program.client() as client:
@@ -178,12 +175,12 @@ def test_a_refusal_names_the_setting(folder: Path):
 
 
 @pytest.fixture(scope="module")
-def program(folder: Path) -> Iterator[Program]:
+def program(folder) -> Iterator[Program]:
     yield from started(folder, USE_DEFAULT_BANNED_SUBNETS="false")
 
 
 @pytest.fixture(scope="module")
-def photos(folder: Path) -> Path:
+def photos(folder) -> Path:
     """Photos of the three labels, all of them different."""
     made = folder / "photos"
     made.mkdir()
@@ -195,7 +192,7 @@ def photos(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def project(program: Program, photos: Path) -> int:
+def project(program, photos) -> int:
     """A project with uploads, a photo of a local storage, and one within its task."""
     with program.client() as client:
         made = client.post("/api/projects/", json={"title": "colours", "label_config": CONFIG})
@@ -243,9 +240,7 @@ def colour_of(task: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("kind", ["legacy", "personal"])
-def test_all_kinds_of_tasks_get_choices_and_regions(
-    program: Program, project: int, kind: str, caplog: pytest.LogCaptureFixture
-):
+def test_all_kinds_of_tasks_get_choices_and_regions(program, project, kind, caplog):
     caplog.set_level("INFO", "tagsight")
     key = LEGACY if kind == "legacy" else personal_token(program)
     studio = LabelStudio(program.url, key)
@@ -324,7 +319,7 @@ def masks_lie_in_their_polygons(results: list[list[dict[str, Any]]]) -> None:
 
 
 def test_annotations_become_judgements_and_their_export_trains_a_model(
-    program: Program, project: int, photos: Path, folder: Path
+    program, project, photos, folder
 ):
     studio = LabelStudio(program.url, LEGACY)
     with Project(folder / "judgements", photos) as judgements, program.client() as client:

@@ -1,7 +1,5 @@
 """From tags to a model, to tags for the other photos, corrected, and to the next model."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 
@@ -36,7 +34,7 @@ def targets(folder: Path) -> dict[str, dict[str, int]]:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
+def archive(tmp_path) -> Path:
     """Photos of which most have keywords, one of them a keyword that no other has."""
     table = write_collection(tmp_path / "photos", names=NAMES)
     with table.open(newline="") as file:

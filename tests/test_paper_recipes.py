@@ -1,22 +1,16 @@
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
 from tiny import drawn, label_space, saved_photos
 
+from tagsight.config import Recipe
 from tagsight.loading.batches import PhotoStore, TrainingBatches
 from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system
 from tagsight.training.loop import Training
 from tagsight.training.run import augmentation_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tagsight.config import Recipe
 
 OF_PAPERS = [
     f"{name}-paper"
@@ -28,7 +22,7 @@ ENCODERS = ["gcam-convnext", "gcam-dinov2-s", "gcam-dinov3-s", "gcam-siglip2-b"]
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def photos(tmp_path_factory) -> list[Path]:
     return saved_photos(tmp_path_factory.mktemp("photos"), drawn(1, 480)[0])
 
 
@@ -48,9 +42,7 @@ def on_this_machine(recipe: Recipe) -> Recipe:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*OF_PAPERS, *ENCODERS])
-def test_a_recipe_of_a_paper_takes_a_finite_step_at_its_own_resolution(
-    name: str, photos: list[Path]
-):
+def test_a_recipe_of_a_paper_takes_a_finite_step_at_its_own_resolution(name, photos):
     """With one photo: all else is as the recipe says, crops, views, losses, optimiser and rate."""
     torch.manual_seed(0)
     recipe, targets = on_this_machine(RECIPES[name]), torch.tensor([[1, 0, 1, 0, -1]])

@@ -1,7 +1,5 @@
 """What other programs export is read by the command that the how-to names."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
@@ -477,7 +475,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
 @pytest.mark.parametrize(("source", "export", "line"), ROWS)
 def test_what_a_program_exports_is_read_by_the_command(
     tmp_path, monkeypatch, capsys, source, export, line
-) -> None:
+):
     monkeypatch.chdir(tmp_path)
     PROGRAMS[source](export)
     code = main([*shlex.split(line)[1:], "--json", "summary.json"])
@@ -491,5 +489,5 @@ def test_what_a_program_exports_is_read_by_the_command(
     assert not summary["problems"]
 
 
-def test_the_table_has_all_programs() -> None:
+def test_the_table_has_all_programs():
     assert dict.fromkeys(source for source, _, _ in ROWS).keys() == PROGRAMS.keys()

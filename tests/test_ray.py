@@ -1,20 +1,19 @@
 """Photos recognised on a Ray cluster: what comes of it is what one process makes of them."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from channels import channels_model
+from ray.cluster_utils import Cluster
 from tiny import TINY, drawn, label_space, saved_photos, tiny_system
 from tiny_run import RUNTIME, tiny_recipe
 
@@ -33,11 +32,6 @@ from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ray.cluster_utils import Cluster
-
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = [
     pytest.mark.slow,
@@ -48,7 +42,7 @@ MANY = 2_000
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory) -> Path:
     """A folder with two models, and photos of which one cannot be read."""
     folder = tmp_path_factory.mktemp("world")
     (folder / "photos").mkdir()
@@ -157,7 +151,7 @@ def figures(report: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.fixture
-def raylets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def raylets(monkeypatch) -> Iterator[Cluster]:
     """A cluster of two machines, as far as Ray can tell, with two workers each."""
     from ray.cluster_utils import Cluster
 

@@ -1,9 +1,7 @@
 """A run that is refused leaves its folder as it was, whatever it is refused for."""
 
-from __future__ import annotations
-
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from collection import TINY_OPTIONS, write_collection
@@ -12,9 +10,6 @@ from tiny import COLOURS
 from tagsight.cli import main
 from tagsight.training.log import RunLog
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 TRAINING = {
     "--recipe": "resnet-cpu",
     **dict(zip(TINY_OPTIONS[::2], TINY_OPTIONS[1::2], strict=True)),
@@ -22,7 +17,7 @@ TRAINING = {
 
 
 @pytest.fixture
-def labels(tmp_path: Path) -> Path:
+def labels(tmp_path) -> Path:
     return write_collection(tmp_path / "photos")
 
 
@@ -88,9 +83,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("change", "options", "said"), REFUSED.values(), ids=REFUSED)
-def test_a_refused_run_leaves_no_folder(
-    capsys, labels: Path, monkeypatch, change, options: dict[str, str], said: str
-):
+def test_a_refused_run_leaves_no_folder(capsys, labels, monkeypatch, change, options, said):
     monkeypatch.chdir(labels.parents[1])
     change(labels)
     given = TRAINING | {"--out": "runs/first"} | options
@@ -101,9 +94,7 @@ def test_a_refused_run_leaves_no_folder(
     assert not (labels.parents[1] / "runs").exists()
 
 
-def test_a_run_that_may_not_go_on_keeps_every_byte(
-    capsys, labels: Path, tmp_path: Path, monkeypatch
-):
+def test_a_run_that_may_not_go_on_keeps_every_byte(capsys, labels, tmp_path, monkeypatch):
     out = tmp_path / "run"
     given = TRAINING | {"--out": str(out)}
     command = ["train", str(labels), *chain(*given.items())]

@@ -1,7 +1,5 @@
 """The site of the documents: built strictly, complete, and without anything from elsewhere."""
 
-from __future__ import annotations
-
 import html
 import re
 import subprocess

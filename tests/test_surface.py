@@ -1,7 +1,5 @@
 """What the package shows to those who import it."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import io
@@ -9,8 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -18,14 +16,11 @@ from rich.console import Console
 import tagsight
 from tagsight.cli import COMMANDS, app, with_standard_output
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 ROOT = Path(tagsight.__file__).parent
 
 
 @pytest.mark.parametrize("name", dir(tagsight))
-def test_every_public_name_is_documented_and_shown_by_an_example_that_runs(name: str):
+def test_every_public_name_is_documented_and_shown_by_an_example_that_runs(name):
     value = getattr(tagsight, name)
     assert inspect.getdoc(value)
     assert ">>>" in inspect.getdoc(value) or name in {"metrics", "search", "systems"}  # rooms
@@ -95,7 +90,7 @@ def public_definitions(
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_what_a_room_offers_is_shown_by_an_example_that_runs(room: str):
+def test_what_a_room_offers_is_shown_by_an_example_that_runs(room):
     bare = {node.name for node in public_definitions(room) if ">>>" not in ast.unparse(node)}
     if room == "commands":  # a command shows command lines instead
         bare -= {command.__name__ for command in COMMANDS}
@@ -103,7 +98,7 @@ def test_what_a_room_offers_is_shown_by_an_example_that_runs(room: str):
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_records_with_methods_show_by_an_example_what_these_do(room: str):
+def test_records_with_methods_show_by_an_example_what_these_do(room):
     bare = {
         node.name
         for path in sorted([*(ROOT / room).rglob("*.py")] or ROOT.glob(room))

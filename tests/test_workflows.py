@@ -1,7 +1,5 @@
 """Training, measuring and calibrating from Python, on a collection of coloured squares."""
 
-from __future__ import annotations
-
 import json
 import xml.etree.ElementTree as ET
 

@@ -5,10 +5,9 @@ turned photos give mirrored or turned features, exactly. It is registered with t
 are built around it as around any other encoder.
 """
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,16 +15,11 @@ from PIL import Image
 from timm.models import register_model
 from torch import Tensor, nn
 
-from tagsight.config import BackboneConfig
+from tagsight.config import BackboneConfig, SystemConfig
 from tagsight.labels.space import LabelSpace
+from tagsight.systems.base import System
 from tagsight.systems.catalogue import SYSTEMS
 from tagsight.systems.remembering import RememberingSystem
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tagsight.config import SystemConfig
-    from tagsight.systems.base import System
 
 CELL = 8
 """Side of a cell of the feature grid, in pixels."""

@@ -1,17 +1,12 @@
 """A decoder small enough to try all its paths, and photos for it."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 COUNTS = torch.tensor([5, 9, 9])
 LABELS = len(COUNTS)

@@ -1,7 +1,5 @@
 """A recognizer whose classifiers come from a label graph with edges."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

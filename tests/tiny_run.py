@@ -1,9 +1,8 @@
 """A collection and a recipe with which a whole training run takes a fraction of a second."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from tiny import COLOURS, drawn, saved_photos, tiny_settings
@@ -14,13 +13,8 @@ from tagsight.runtime.device import Runtime
 from tagsight.runtime.progress import TerminalLog
 from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.log import RunLog
+from tagsight.training.loop import Step
 from tagsight.training.run import Start, train_run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from tagsight.training.loop import Step
 
 TRAIN, VAL, TEST = 24, 12, 8
 SPLITS = ("train",) * TRAIN + ("val",) * VAL + ("test",) * TEST

@@ -1,13 +1,10 @@
 """What several processes do together, for `test_distributed`; alone it does the same by itself."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -22,10 +19,8 @@ from tagsight.loading.batches import PhotoStore
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.processes import Processes, joined
 from tagsight.systems.catalogue import HOMES
+from tagsight.training.loop import Step
 from tagsight.training.run import Start, train_run
-
-if TYPE_CHECKING:
-    from tagsight.training.loop import Step
 
 ALL_SYSTEMS = tuple(HOMES)
 RANDOM = {

@@ -1,24 +1,18 @@
 """A tiny training run with a tracker, and what its own log says of it."""
 
-from __future__ import annotations
-
 import json
+from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from tiny_run import RUNTIME, TRAIN, tiny_recipe
 
+from tagsight.data.annotations import Annotations
 from tagsight.training.log import RunLog
 from tagsight.training.run import train_run
+from tagsight.training.run_folder import Outcome
 from tagsight.training.tracking.tracked_log import tracked
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tagsight.data.annotations import Annotations
-    from tagsight.training.run_folder import Outcome
-    from tagsight.training.tracking.tracker import Tracking
+from tagsight.training.tracking.tracker import Tracking
 
 EPOCHS = 3
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -46,7 +44,7 @@ def assert_answers_as(system: System, loaded: System, images: torch.Tensor) -> N
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path) -> Path:
     saved(tmp_path / "model")
     return tmp_path / "model"
 

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,11 +12,9 @@ from tagsight.checkpoint.folder import LoadedModel, load_model, model_digest
 from tagsight.checkpoint.initial_weights import start_from
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
+from tagsight.systems.base import System
 from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.run import Start, train_run
-
-if TYPE_CHECKING:
-    from tagsight.systems.base import System
 
 NAMES = label_space().names
 MORE = ("violet", *reversed(NAMES[1:]), "black")

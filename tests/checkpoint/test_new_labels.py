@@ -1,7 +1,5 @@
 """Labels that nobody trained: what they get, and what they must not change."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,7 @@ def write(file: Path, names: list[str], vectors: torch.Tensor) -> Path:
 
 
 @pytest.fixture
-def words(tmp_path: Path) -> Path:
+def words(tmp_path) -> Path:
     """The word vectors of the colours, and of two more."""
     return write(tmp_path / "w.npz", [*COLOURS, "purple", "black"], torch.cat([VECTORS, MORE]))
 

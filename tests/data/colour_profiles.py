@@ -3,8 +3,6 @@
 The mathematics is that of the standards, in NumPy, so that what reads profiles is held to it.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import NamedTuple
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, PHOTOS_INSIDE
 
@@ -8,7 +6,7 @@ from tagsight.data.readers import FORMATS
 
 
 @pytest.fixture(autouse=True)
-def few_photos_of_mirflickr(request, monkeypatch) -> None:
+def few_photos_of_mirflickr(request, monkeypatch):
     if "shared_data" not in request.fixturenames:
         monkeypatch.setattr(mirflickr, "PHOTOS", 50)
 

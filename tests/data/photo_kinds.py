@@ -1,7 +1,5 @@
 """Photos of every format and mode, drawn, and those that somebody would make to be expensive."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from contextlib import suppress

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -35,12 +33,12 @@ def table(**changes) -> Annotations:
         ({"splits": ("train", "val", "dev")}, r"got \['dev'\]"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(changes, message) -> None:
+def test_what_does_not_fit_together_is_refused(changes, message):
     with pytest.raises(DataError, match=message):
         table(**changes)
 
 
-def test_rows_are_selected_by_split_and_in_the_order_asked_for() -> None:
+def test_rows_are_selected_by_split_and_in_the_order_asked_for():
     train = table().rows("train")
     assert (train.relative_names, train.splits) == (("a.jpg", "c.jpg"), ("train", "train"))
     assert (train.targets.tolist(), train.targets.dtype) == ([[1, 0], [0, 0]], torch.int8)
@@ -55,7 +53,7 @@ def test_rows_are_selected_by_split_and_in_the_order_asked_for() -> None:
     assert table().labelled().relative_names == ("a.jpg", "sub/b.jpg")
 
 
-def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing() -> None:
+def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing():
     matched = table(names=(" cat ", "hot\u00a0 dog\n")).matched_to(["hot dog", "bird"])
     assert (matched.names, matched.unmatched) == (("hot dog", "bird"), ("cat",))
     assert matched.targets.tolist() == [[0, -1], [1, -1], [0, -1]]
@@ -76,7 +74,7 @@ def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing() -> No
         (lambda: table().select([2]).labelled(), "photos with a label, got none among 1"),
     ],
 )
-def test_what_is_not_there_is_named_with_what_is(ask, message) -> None:
+def test_what_is_not_there_is_named_with_what_is(ask, message):
     with pytest.raises(DataError, match=message):
         ask()
 
@@ -93,11 +91,11 @@ def test_what_is_not_there_is_named_with_what_is(ask, message) -> None:
         table(paths=(Path("/photos/a.jpg"), Path("/photos/b.jpg"), Path("/photos/c.jpg"))),
     ],
 )
-def test_the_hash_sees_every_change(changed) -> None:
+def test_the_hash_sees_every_change(changed):
     assert changed.hash() != table().hash()
 
 
-def test_the_hash_is_the_same_on_every_machine() -> None:
+def test_the_hash_is_the_same_on_every_machine():
     moved = [Path("/home/me") / path.relative_to("/") for path in table().paths]
     assert table(paths=tuple(moved)).hash() == table().hash()
     expected = "0af8540270fb39fff7d7b66ae64af756ee577ea3d87bd420b5f7a101d19a3133"
@@ -105,7 +103,7 @@ def test_the_hash_is_the_same_on_every_machine() -> None:
 
 
 @pytest.mark.parametrize("names", [["cat", ""], ["cat", "hot  dog"], ["c\x1bat"], ["cat", "cat"]])
-def test_labels_of_foreign_models_that_no_file_could_have_given_are_refused(names) -> None:
+def test_labels_of_foreign_models_that_no_file_could_have_given_are_refused(names):
     assert check_labels(["cat", "hot dog"]) == ["cat", "hot dog"]
     with pytest.raises(DataError, match=r"without control characters|labels once, got 'cat'"):
         check_labels(names)

@@ -1,7 +1,5 @@
 """Answers to questions, as in VGG Image Annotator and Labelbox, become labels."""
 
-from __future__ import annotations
-
 import json
 
 from tagsight.data.readers import read_annotations
@@ -18,7 +16,7 @@ def write(tmp_path, *photos: dict[str, object]):
     return read_annotations(file, labels_only=True)
 
 
-def test_an_answer_is_a_label_and_yes_is_the_question(tmp_path) -> None:
+def test_an_answer_is_a_label_and_yes_is_the_question(tmp_path):
     rows = write(
         tmp_path,
         via("a.jpg", {"kind": "dog"}, {"kind": "cat"}, indoor="yes", caption="A day out"),
@@ -28,19 +26,19 @@ def test_an_answer_is_a_label_and_yes_is_the_question(tmp_path) -> None:
     assert rows.targets.tolist() == [[1, 1, 1, 0], [0, 0, 0, 1]]
 
 
-def test_answers_of_several_questions_are_named_with_theirs(tmp_path) -> None:
+def test_answers_of_several_questions_are_named_with_theirs(tmp_path):
     rows = write(
         tmp_path, via("a.jpg", front="red", back="blue"), via("b.jpg", front="blue", back="7")
     )
     assert rows.names == ("7", "back: blue", "front: blue", "red")
 
 
-def test_a_region_without_a_label_leaves_others_unknown(tmp_path) -> None:
+def test_a_region_without_a_label_leaves_others_unknown(tmp_path):
     rows = write(tmp_path, via("a.jpg", {"kind": "dog"}), via("b.jpg", {"kind": ""}))
     assert rows.targets.tolist() == [[1], [-1]]
 
 
-def test_what_nobody_labelled_is_left_out_of_labelbox(tmp_path) -> None:
+def test_what_nobody_labelled_is_left_out_of_labelbox(tmp_path):
     kinds = {"name": "indoor", "radio_answer": {"name": "Yes"}}
     done = {"annotations": {"objects": [{"name": "dog"}], "classifications": [kinds]}}
     rows = [

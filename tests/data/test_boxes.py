@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -34,7 +32,7 @@ def write(tmp_path):
     return write
 
 
-def test_boxes_are_corners_in_pixels_by_photo_and_label_found_by_the_end_of_a_path(write) -> None:
+def test_boxes_are_corners_in_pixels_by_photo_and_label_found_by_the_end_of_a_path(write):
     boxes = read_boxes(write(content()))
     photo = boxes.of(Path("/somewhere/sub/a.jpg"))
     assert (boxes.names, photo.size) == (("cat", "dog"), (40, 30))
@@ -56,6 +54,6 @@ def test_boxes_are_corners_in_pixels_by_photo_and_label_found_by_the_end_of_a_pa
         (content(height="30"), r"images\[0\]: expected 'width' and 'height' in pixels"),
     ],
 )
-def test_careless_boxes_and_sizes_are_named_by_their_place(write, values, message) -> None:
+def test_careless_boxes_and_sizes_are_named_by_their_place(write, values, message):
     with pytest.raises(DataError, match=f"boxes.json: {message}"):
         read_boxes(write(values))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tagsight.data.data_file import read_data_file
@@ -8,7 +6,7 @@ from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 
-def test_a_source_is_read_again_as_it_was_read(complete_example, tmp_path) -> None:
+def test_a_source_is_read_again_as_it_was_read(complete_example, tmp_path):
     first = read_annotations(complete_example.source, options=ReadOptions(unlabelled="drop"))
     file = tmp_path / "data.toml"
     file.write_text(first.origin.toml())
@@ -18,9 +16,7 @@ def test_a_source_is_read_again_as_it_was_read(complete_example, tmp_path) -> No
     assert len(read_annotations(file, options=ReadOptions(unlabelled="keep"))) >= len(first)
 
 
-def test_columns_that_were_guessed_are_written_and_relative_paths_are_below_the_file(
-    tmp_path,
-) -> None:
+def test_columns_that_were_guessed_are_written_and_relative_paths_are_below_the_file(tmp_path):
     (tmp_path / "labels.csv").write_text("id,tags,age\na,dog#sky,3\nb,dog,4\nc,sky,3\n")
     read = read_annotations(tmp_path / "labels.csv", labels_only=True)
     columns = Columns("id", "tags", (), "#", None, ("age",))
@@ -44,7 +40,7 @@ def test_columns_that_were_guessed_are_written_and_relative_paths_are_below_the_
         ("source =", "expected TOML"),
     ],
 )
-def test_what_is_no_such_file_is_refused(tmp_path, content, message) -> None:
+def test_what_is_no_such_file_is_refused(tmp_path, content, message):
     file = tmp_path / "data.toml"
     file.write_text(content)
     with pytest.raises(DataError, match=message):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +27,7 @@ def check() -> Check:
     return Check((Problem(E, "does not exist"),), {A: b"1", B: b"2", C: b"1", D: b"3"})
 
 
-def test_a_collection_is_counted_and_told_once(annotations, check) -> None:
+def test_a_collection_is_counted_and_told_once(annotations, check):
     seen = describe(annotations)
     assert seen.counts["sea"] == {"all": 3, "train": 2, "val": 1}
     assert (seen.checked, seen.problems, seen.duplicates, seen.comparisons) == (False, (), (), ())
@@ -50,7 +48,7 @@ def test_a_collection_is_counted_and_told_once(annotations, check) -> None:
         assert text.count(part) == 1, part
 
 
-def test_the_dictionary_is_plain_json(annotations, check) -> None:
+def test_the_dictionary_is_plain_json(annotations, check):
     described = describe(replace(annotations, protocol="coco2014"), check)
     assert any(line.startswith("protocol coco2014: COCO 2014") for line in described.lines())
     seen = json.loads(json.dumps(described.as_dict()))
@@ -61,7 +59,7 @@ def test_the_dictionary_is_plain_json(annotations, check) -> None:
     assert seen["splits"] == {"train": 3, "val": 2}
 
 
-def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
+def test_pairs_come_with_their_probability_both_ways(annotations):
     pairs = describe(annotations).pairs
     assert pairs[0] == Pair("sand", "sea", 3, 1.0, 1.0)
     assert Pair("boat", "sand", 1, 1.0, pytest.approx(1 / 3)) in pairs
@@ -70,7 +68,7 @@ def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
     assert len(describe(annotations, most=2).pairs) == 2
 
 
-def test_without_splits_all_rows_count_as_training(annotations) -> None:
+def test_without_splits_all_rows_count_as_training(annotations):
     seen = describe(replace(annotations, splits=None))
     assert (seen.splits, seen.without_positive) == ({}, [])
     assert seen.inseparable == [["sand", "sea"]]
@@ -81,7 +79,7 @@ def test_without_splits_all_rows_count_as_training(annotations) -> None:
     assert not any("together" in line for line in alone.lines())
 
 
-def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary() -> None:
+def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary():
     paths = [Path(f"/photos/{row:03}.jpg") for row in range(100)]
     names = tuple(f"label {column}" for column in range(100))
     rows = Annotations(names, tuple(paths), torch.zeros(100, 100), None, "t")
@@ -97,7 +95,7 @@ def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary()
     assert seen.as_dict()["without_positive"] == list(names)
 
 
-def test_a_copy_of_a_training_photo_is_a_leak() -> None:
+def test_a_copy_of_a_training_photo_is_a_leak():
     rows = Annotations(("sea",), (A, B, C), torch.ones(3, 1), ("train", "test", "test"), "test")
     seen = describe(rows, Check((), {A: b"1", B: b"2", C: b"1"}))
     assert [leak.sentence() for leak in seen.leaks] == [

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import random
 import time
@@ -24,13 +22,13 @@ from tagsight.errors import DataError
         ("[" * 2**20, Outline("[")),
     ],
 )
-def test_the_beginning_tells_the_form(tmp_path, text, expected) -> None:
+def test_the_beginning_tells_the_form(tmp_path, text, expected):
     file = tmp_path / "a.json"
     file.write_text(text)
     assert outline(file) == expected
 
 
-def test_lines_are_read_until_one_is_no_object(tmp_path) -> None:
+def test_lines_are_read_until_one_is_no_object(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text('{"a": 1}\n\n[2]\n')
     lines = read_json_lines(file, "an object")
@@ -61,7 +59,7 @@ def blanked(value: object) -> object:
 
 
 @pytest.mark.parametrize("indent", [None, 1])
-def test_json_without_the_values_of_a_key_is_the_rest(indent) -> None:
+def test_json_without_the_values_of_a_key_is_the_rest(indent):
     draw = random.Random(0)
     for _ in range(300):
         value = drawn(draw)
@@ -72,7 +70,7 @@ def test_json_without_the_values_of_a_key_is_the_rest(indent) -> None:
 @pytest.mark.parametrize(
     "part", ['"key": [', '"key": {', '"key":["', '"key": [ \\"', '"key": [[],']
 )
-def test_leaving_out_values_takes_linear_time_whatever_the_text(part: str) -> None:
+def test_leaving_out_values_takes_linear_time_whatever_the_text(part):
     start = time.process_time()
     without_values(part.encode() * 2**15, "key")
     assert time.process_time() - start < 1

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 import unicodedata
 
@@ -51,7 +49,7 @@ def read(tmp_path, caplog):
 )
 def test_a_photo_is_found_by_a_name_that_differs_and_the_difference_is_told(
     read, name, photo, kind
-) -> None:
+):
     found, told = read(["a.jpg", name], ["a.jpg", photo])
     assert found == ["a.jpg", photo]
     assert f"1 photo found not as written: 1 by {kind}" in told
@@ -59,13 +57,13 @@ def test_a_photo_is_found_by_a_name_that_differs_and_the_difference_is_told(
 
 
 @pytest.mark.parametrize("folder", ["images", "photos", "img", "JPEGImages"])
-def test_the_usual_folders_beside_a_table_need_no_word(read, folder) -> None:
+def test_the_usual_folders_beside_a_table_need_no_word(read, folder):
     found, told = read(["a.jpg", "b.jpg"], [f"{folder}/a.jpg", f"{folder}/b.jpg"])
     assert found == [f"{folder}/a.jpg", f"{folder}/b.jpg"]
     assert "not as written" not in told
 
 
-def test_photos_of_one_name_are_told_apart_by_their_folders(read) -> None:
+def test_photos_of_one_name_are_told_apart_by_their_folders(read):
     names = ["/data/x/a/1.jpg", "/data/x/b/1.jpg"]
     found, _ = read(names, ["pictures/a/1.jpg", "pictures/b/1.jpg", "pictures/c/1.jpg"])
     assert found == ["pictures/a/1.jpg", "pictures/b/1.jpg"]
@@ -83,13 +81,13 @@ def test_photos_of_one_name_are_told_apart_by_their_folders(read) -> None:
         (["a.jpg", "my%20b.jpg", "my b.png"], ["a.jpg", "my b.jpg"]),
     ],
 )
-def test_a_photo_is_never_taken_for_another(read, names, photos) -> None:
+def test_a_photo_is_never_taken_for_another(read, names, photos):
     found, told = read(names, photos)
     assert not set(found[1:]) & set(photos)
     assert f"{len(names) - 1} of {len(names)} photos not there" in told
 
 
-def test_the_nearest_name_is_told_and_nothing_outside_is_opened(read, tmp_path) -> None:
+def test_the_nearest_name_is_told_and_nothing_outside_is_opened(read, tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.jpg").touch()
     with pytest.raises(DataError, match=r"found none of 1: .*the nearest name there is 'a_1.jpg'"):

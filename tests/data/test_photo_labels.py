@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -9,7 +7,7 @@ from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 
-def test_entries_of_one_photo_are_united_and_what_is_surely_present_is_so(caplog) -> None:
+def test_entries_of_one_photo_are_united_and_what_is_surely_present_is_so(caplog):
     photos = [
         PhotoLabels("a.jpg", ["sky"], ["dog"]),
         PhotoLabels("b.jpg", [], ["sky"]),
@@ -31,7 +29,7 @@ def test_entries_of_one_photo_are_united_and_what_is_surely_present_is_so(caplog
         (("train", None), "each photo in one split"),
     ],
 )
-def test_a_photo_in_two_splits_is_refused(splits, message) -> None:
+def test_a_photo_in_two_splits_is_refused(splits, message):
     photos = [PhotoLabels("a.jpg", ["sky"], split=split) for split in splits]
     with pytest.raises(DataError, match=message):
         tabulate("labels", photos)
@@ -120,9 +118,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_what_a_photo_with_a_nameless_box_does_not_list_is_unknown_and_told(
-    tmp_path, caplog, kind
-) -> None:
+def test_what_a_photo_with_a_nameless_box_does_not_list_is_unknown_and_told(tmp_path, caplog, kind):
     for name, content in FILES[kind].items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(content)

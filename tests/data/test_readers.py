@@ -1,7 +1,5 @@
 """What every reader promises; a new one joins by its line in `FORMATS` and its example."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from tagsight.data.source import photo_name
 from tagsight.errors import DataError
 
 
-def test_names_targets_splits_and_photos_survive(complete_example) -> None:
+def test_names_targets_splits_and_photos_survive(complete_example):
     source, files = complete_example.source, complete_example.files
     fitting = [name for name, reader in FORMATS.items() if reader.recognises(source)]
     rows = read_annotations(str(source))
@@ -35,7 +33,7 @@ def test_names_targets_splits_and_photos_survive(complete_example) -> None:
     }
 
 
-def test_links_in_a_circle_beside_the_labels_change_nothing(complete_example) -> None:
+def test_links_in_a_circle_beside_the_labels_change_nothing(complete_example):
     before = read_annotations(complete_example.source)
     for folder in {
         complete_example.photos,
@@ -48,7 +46,7 @@ def test_links_in_a_circle_beside_the_labels_change_nothing(complete_example) ->
     assert (after.paths, after.hash()) == (before.paths, before.hash())
 
 
-def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(complete_example) -> None:
+def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(complete_example):
     rows = zip(complete_example.files, complete_example.targets, strict=True)
     labelled = {file for file, row in rows if 1 in row}
     for unlabelled, expected in (("keep", set(complete_example.files)), ("drop", labelled)):
@@ -60,7 +58,7 @@ def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(complete_ex
 
 def test_photos_are_found_in_another_folder_when_told_and_may_be_missing(
     complete_example, tmp_path
-) -> None:
+):
     if complete_example.format in PHOTOS_INSIDE:
         return
     complete = read_annotations(complete_example.source)
@@ -74,14 +72,14 @@ def test_photos_are_found_in_another_folder_when_told_and_may_be_missing(
     assert rows.targets.equal(complete.targets)
 
 
-def test_the_hash_does_not_tell_where_the_data_lie(complete_example, tmp_path) -> None:
+def test_the_hash_does_not_tell_where_the_data_lie(complete_example, tmp_path):
     source = complete_example.source
     shutil.copytree(tmp_path / "data", tmp_path / "copy" / "deeper")
     copy = tmp_path / "copy" / "deeper" / source.relative_to(tmp_path / "data")
     assert read_annotations(copy).hash() == read_annotations(source).hash()
 
 
-def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_example) -> None:
+def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_example):
     message = rf"found none of .*{bare_example.photos}.*; give their folder as `images`"
     with pytest.raises(DataError, match=message):
         read_annotations(bare_example.source)
@@ -89,7 +87,7 @@ def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_examp
 
 
 @pytest.mark.parametrize("name", ["../x.jpg", "a\x1b[2J.jpg", "x" * 5000 + ".jpg"])
-def test_malicious_paths_are_refused_or_missing(renamed_example, name) -> None:
+def test_malicious_paths_are_refused_or_missing(renamed_example, name):
     with pytest.raises(DataError, match=r"inside the folder|found none|well-formed XML"):
         read_annotations(renamed_example([name, *PHOTOS[1:]]).source)
 
@@ -98,14 +96,14 @@ def test_malicious_paths_are_refused_or_missing(renamed_example, name) -> None:
     "name",
     ["", " ", ".", "../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg", "a\x1b"],
 )
-def test_names_that_lead_out_of_the_folder_are_refused(name) -> None:
+def test_names_that_lead_out_of_the_folder_are_refused(name):
     with pytest.raises(DataError, match=r"^labels.csv:3: expected a photo's path inside"):
         photo_name(name, "labels.csv:3")
     assert photo_name(" ./a//b.jpg ", "here") == "a/b.jpg"
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_source_of_another_kind_is_refused(tmp_path, format_) -> None:
+def test_a_source_of_another_kind_is_refused(tmp_path, format_):
     reader = FORMATS[format_]
     file = tmp_path / "note.md"
     file.write_text("Nothing of the kind.\n")
@@ -121,7 +119,7 @@ def test_a_source_of_another_kind_is_refused(tmp_path, format_) -> None:
 @example(content=b"", keep=0)
 def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
     tmp_path_factory, format_, content, keep
-) -> None:
+):
     written = EXAMPLES[format_](tmp_path_factory.mktemp("damaged"), PHOTOS)
     empty = tmp_path_factory.mktemp("empty")
     for file in written.label_files:
@@ -142,7 +140,7 @@ def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
 )
 def test_a_source_of_no_format_is_told_what_the_nearest_one_lacks(
     tmp_path, name, content, expected, others
-) -> None:
+):
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError) as caught:
         read_annotations(tmp_path / name)
@@ -152,7 +150,7 @@ def test_a_source_of_no_format_is_told_what_the_nearest_one_lacks(
     assert "\n" not in told  # a line break would be escaped on the terminal
 
 
-def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path) -> None:
+def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path):
     (tmp_path / "a.jpg").touch()
     ways = r"--template labels.csv' begins, or .* 'tagsight label FOLDER'"
     with pytest.raises(DataError, match=rf"beside the 1 photo in .* {ways}"):
@@ -170,7 +168,7 @@ def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path) -> None:
         ("empty.csv", {}, "is an empty file"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, source, arguments, message) -> None:
+def test_what_cannot_be_read_is_named(tmp_path, source, arguments, message):
     for name in ("two", "none/holiday"):
         (tmp_path / name).mkdir(parents=True)
     for format_ in ("coco", "voc"):
@@ -181,7 +179,7 @@ def test_what_cannot_be_read_is_named(tmp_path, source, arguments, message) -> N
 
 
 @pytest.mark.parametrize("format_", ["coco", "voc", "yolo", "split-folders"])
-def test_keywords_of_photos_do_not_hide_what_a_file_says_of_them(tmp_path, format_) -> None:
+def test_keywords_of_photos_do_not_hide_what_a_file_says_of_them(tmp_path, format_):
     source = EXAMPLES[format_](tmp_path, PHOTOS).source
     for photo in (*source.rglob("*.jpg"), source / "a.jpg"):
         photo.touch()
@@ -190,7 +188,7 @@ def test_keywords_of_photos_do_not_hide_what_a_file_says_of_them(tmp_path, forma
     assert read_annotations(source, labels_only=True).format == format_
 
 
-def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path) -> None:
+def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path):
     rows = "".join(f"{index}.jpg,1,0\n" for index in range(50))
     (tmp_path / "labels.csv").write_text(f"image,cat,dog\n{rows}")
     (tmp_path / "images").mkdir()
@@ -206,7 +204,7 @@ def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path) -> None:
         ("labels.pkl", "a pickle, which could run code"),
     ],
 )
-def test_files_that_pack_photos_are_refused_with_what_to_do(tmp_path, name, message) -> None:
+def test_files_that_pack_photos_are_refused_with_what_to_do(tmp_path, name, message):
     (tmp_path / name).write_bytes(b"\x0a\x00\x00\x00packed")
     for source in [tmp_path / name, *([tmp_path] if "tfrecord" in name else [])]:
         with pytest.raises(DataError, match=message):
@@ -215,7 +213,7 @@ def test_files_that_pack_photos_are_refused_with_what_to_do(tmp_path, name, mess
 
 def test_columns_are_named_where_there_are_some_and_refused_with_the_reason_elsewhere(
     complete_example,
-) -> None:
+):
     format_ = FORMATS[complete_example.format]
     options = ReadOptions(columns=Columns(image_column="nowhere"))
     reason = "'nowhere'" if format_.has_columns else "which has no columns"
@@ -226,7 +224,7 @@ def test_columns_are_named_where_there_are_some_and_refused_with_the_reason_else
 
 
 @pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "parquet"])
-def test_a_column_of_any_name_is_the_photo_if_it_is_named(tmp_path, ending) -> None:
+def test_a_column_of_any_name_is_the_photo_if_it_is_named(tmp_path, ending):
     rows = pandas.DataFrame({"shot": ["a.jpg", "b.jpg"], "seen": ["dog|sky", "sky"], "n": [3, 4]})
     file = tmp_path / f"rows.{ending}"
     if ending.startswith("json"):
@@ -242,7 +240,7 @@ def test_a_column_of_any_name_is_the_photo_if_it_is_named(tmp_path, ending) -> N
 
 
 @pytest.mark.parametrize("place", ["", "set/data/"])
-def test_splits_are_those_of_the_folders_if_nothing_else_says_them(tmp_path, caplog, place) -> None:
+def test_splits_are_those_of_the_folders_if_nothing_else_says_them(tmp_path, caplog, place):
     names = [f"{place}{name}" for name in ("Train/a.jpg", "Train/x/b.jpg", "validation/a.jpg")]
     rows = "".join(f"{name},sky\n" for name in names)
     (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}")
@@ -256,7 +254,7 @@ def test_splits_are_those_of_the_folders_if_nothing_else_says_them(tmp_path, cap
 
 
 @pytest.mark.parametrize("names", [["train/a.jpg"], ["train/a.jpg", "x/a.jpg"], ["train.jpg"]])
-def test_a_folder_alone_makes_no_split(tmp_path, names) -> None:
+def test_a_folder_alone_makes_no_split(tmp_path, names):
     rows = "".join(f"{name},sky\n" for name in names)
     (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}")
     assert read_annotations(tmp_path / "labels.csv", labels_only=True).splits is None

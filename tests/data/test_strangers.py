@@ -1,7 +1,5 @@
 """Files of programs that are not read are named, with what to do instead."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -32,7 +30,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("name", "content", "message"), FILES)
-def test_they_are_named_alone_and_beside_photos(tmp_path, name, content, message) -> None:
+def test_they_are_named_alone_and_beside_photos(tmp_path, name, content, message):
     (tmp_path / "a.jpg").touch()
     text = content if isinstance(content, str) else json.dumps(content)
     (tmp_path / name).write_text(text)
@@ -41,14 +39,14 @@ def test_they_are_named_alone_and_beside_photos(tmp_path, name, content, message
             read_annotations(source)
 
 
-def test_each_is_tried() -> None:
+def test_each_is_tried():
     tried = "\n".join(json.dumps(one) if not isinstance(one, str) else one for _, one, _ in FILES)
     assert len(FILES) == len(STRANGERS)
     for one in STRANGERS:
         assert all(f'"{key}"' in tried.lower() for key in one.keys)
 
 
-def test_a_folder_with_several_tables_names_them(tmp_path) -> None:
+def test_a_folder_with_several_tables_names_them(tmp_path):
     for photo in range(30):
         (tmp_path / f"{photo}.jpg").touch()
     table = "image,labels\n1.jpg,dog;cat\n2.jpg,cat\n"
@@ -61,7 +59,7 @@ def test_a_folder_with_several_tables_names_them(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("train", "training"), ("val", "valid")])
-def test_two_tables_of_one_split_are_refused(tmp_path, one, other) -> None:
+def test_two_tables_of_one_split_are_refused(tmp_path, one, other):
     for number, name in enumerate((one, other, "test")):
         (tmp_path / f"{name}.csv").write_text(f"image,labels\n{number}.jpg,dog\n")
     with pytest.raises(DataError, match=f"one table of the split .* {one}.csv and {other}.csv"):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tagsight.data import xml_files
@@ -21,7 +19,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a><d>&c;</d></a>'
         ("<a>" + " " * 2000 + "</a>", "at most 1,000 bytes"),
     ],
 )
-def test_hostile_xml_is_refused(tmp_path, monkeypatch, text, message) -> None:
+def test_hostile_xml_is_refused(tmp_path, monkeypatch, text, message):
     monkeypatch.setattr(xml_files, "MOST_ELEMENTS", 50)
     file = tmp_path / "a.xml"
     file.write_text(text)
@@ -30,7 +28,7 @@ def test_hostile_xml_is_refused(tmp_path, monkeypatch, text, message) -> None:
     assert root_name(file) in {"a", None}
 
 
-def test_elements_come_one_by_one_with_all_below_them(tmp_path, monkeypatch) -> None:
+def test_elements_come_one_by_one_with_all_below_them(tmp_path, monkeypatch):
     monkeypatch.setattr(xml_files, "CHUNK", 7)
     file = tmp_path / "a.xml"
     file.write_text('<?xml version="1.0"?>\n<a>x<b n="1"> hi <c>there</c> </b><b n="2"/></a>')

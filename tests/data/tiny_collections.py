@@ -1,7 +1,5 @@
 """A tiny collection, written in every format."""
 
-from __future__ import annotations
-
 import json
 import tarfile
 from io import BytesIO

@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,9 +12,6 @@ from tagsight.data.readers import read_annotations
 from tagsight.demo.demo import demo_recipe, run_demo
 from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import RECIPES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SEED = 5
 SYSTEMS = ("gcam", "resnet")
@@ -68,7 +63,7 @@ def test_heatmaps_show_the_test_photos_with_the_most_labels(demo):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_the_demo_recipe_differs_from_the_cpu_recipe_only_in_size_and_length(system: str):
+def test_the_demo_recipe_differs_from_the_cpu_recipe_only_in_size_and_length(system):
     recipe, base = demo_recipe(system, SEED), RECIPES[f"{system}-cpu"]
     assert recipe.settings == base.settings
     assert recipe.training.seed == SEED

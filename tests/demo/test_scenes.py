@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 from itertools import permutations
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +20,6 @@ from tagsight.demo.scenes.visibility import seen_layers
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import edge_probability
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SMALL = (96, 72)
 APART = [("star", "sun"), ("moon", "sun")]
@@ -71,7 +66,7 @@ def test_photos_have_the_requested_size_or_one_of_several_shapes():
 
 
 @pytest.mark.parametrize("options", [(-1, 0), (0, -1), (0, 0, (63, 100)), (0, 0, (100, 1025))])
-def test_arguments_out_of_range_are_refused(tmp_path: Path, options: tuple):
+def test_arguments_out_of_range_are_refused(tmp_path, options):
     with pytest.raises(ValueError, match=r"64 to 1024 pixels|seed and an index of at least 0, got"):
         draw_scene(*options)
     for count, seed in ((0, 0), (1, -1)):
@@ -79,7 +74,7 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path, options: tuple):
             write_scenes(tmp_path, count=count, seed=seed)
 
 
-def test_labels_are_those_with_boxes_inside_the_photo(scenes: list[Scene]):
+def test_labels_are_those_with_boxes_inside_the_photo(scenes):
     for scene in scenes:
         assert scene.labels == set(scene.boxes)
         assert all(scene.boxes.values())
@@ -96,7 +91,7 @@ def test_boxes_are_exactly_those_of_the_painted_pixels():
 
 
 @pytest.mark.parametrize(("hidden", "is_kept"), [(15, True), (16, False), (20, False)])
-def test_an_object_must_be_visible_by_a_quarter(hidden: int, is_kept: bool):
+def test_an_object_must_be_visible_by_a_quarter(hidden, is_kept):
     covered = [square(20, (0, 0)), square(40, (20 - hidden, 0), None)]
     assert len(seen_layers(covered, (64, 64))) == 1 + is_kept
     corners = [(-hidden, 9), (9, -hidden), (44 + hidden, 9), (9, 44 + hidden)]
@@ -165,12 +160,12 @@ def test_every_label_has_several_looks_and_every_look_can_be_drawn():
 
 
 @pytest.fixture
-def tiny_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny_photos(monkeypatch):
     monkeypatch.setattr("tagsight.demo.scenes.scene.SIZES", ((96, 64), (64, 96)))
 
 
 @pytest.mark.usefixtures("tiny_photos")
-def test_the_readers_understand_a_folder_of_scenes(tmp_path: Path):
+def test_the_readers_understand_a_folder_of_scenes(tmp_path):
     steps: list[tuple[int, int]] = []
     folder = write_scenes(tmp_path, count=20, seed=1, progress=lambda *step: steps.append(step))
     assert steps == [(done, 20) for done in range(1, 21)]
@@ -187,14 +182,14 @@ def test_the_readers_understand_a_folder_of_scenes(tmp_path: Path):
         assert corners == drawn.boxes
 
 
-def test_several_processes_write_what_one_writes(tmp_path: Path):
+def test_several_processes_write_what_one_writes(tmp_path):
     one = write_scenes(tmp_path / "one", count=2, seed=2)
     several = write_scenes(tmp_path / "several", count=2, seed=2, workers=2)
     assert contents(one) == contents(several)
 
 
 @pytest.mark.usefixtures("tiny_photos")
-def test_writing_again_removes_earlier_scenes_and_ends_with_the_labels(tmp_path: Path):
+def test_writing_again_removes_earlier_scenes_and_ends_with_the_labels(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     write_scenes(tmp_path, count=3, seed=0)
     (tmp_path / "images" / "mine.jpg").write_bytes(b"")

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -13,11 +11,8 @@ from tagsight.metrics.calibration import expected_calibration_error
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 @pytest.mark.parametrize("groups", [(), (OneOf((0, 2)),)])
 def test_decisions_in_parts_equal_those_of_the_whole_table(
-    temperature: float,
-    groups: tuple[OneOf, ...],
-    generator: torch.Generator,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    temperature, groups, generator, monkeypatch
+):
     logits = 3 * torch.randn(50, 3, generator=generator)
     targets = torch.randint(-1, 2, (50, 3), generator=generator, dtype=torch.int8)
     decision = Decision(np.array([0.3, 0.5, 0.7]), temperature, groups)

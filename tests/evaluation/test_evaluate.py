@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any
@@ -146,7 +144,7 @@ def test_scores_that_only_rank_are_decided_at_their_thresholds_and_not_at_one_ha
 
 
 @pytest.mark.parametrize("target", [0, -1])
-def test_what_is_not_defined_is_none_and_never_nan(target: int):
+def test_what_is_not_defined_is_none_and_never_nan(target):
     logits, targets = random_split(40)
     targets[:, 1] = target
     report = measured(logits, targets)
@@ -235,7 +233,7 @@ class Ranks(Channels):
 
 
 @pytest.mark.parametrize(("system", "rule"), [(Channels, "score 0.5"), (Ranks, "thresholds")])
-def test_every_report_can_be_read_on_a_terminal(annotations, system, rule: str):
+def test_every_report_can_be_read_on_a_terminal(annotations, system, rule):
     for rows in (annotations, replace(annotations, targets=-torch.ones(4, 3).long())):
         report = evaluate(channels_model(system()), rows, RUNTIME)
         assert report["all_rule"] == rule

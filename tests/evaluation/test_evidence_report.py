@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -200,7 +198,7 @@ def test_boxes_that_fit_nothing_are_refused(rows, photos):
 
 @pytest.mark.parametrize("source", ["maps", "grad-cam"])
 def test_grad_cam_is_measured_by_the_same_rule_and_leaves_no_gradients_nor_hooks(
-    rows, boxes, source: str
+    rows, boxes, source
 ):
     system = Channels().train()
     report = measured(rows, boxes, source=source, system=system)

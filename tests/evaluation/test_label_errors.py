@@ -1,7 +1,5 @@
 """Targets that are probably wrong."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -28,7 +26,7 @@ def collection(splits: tuple[str, ...] | None = None, folder: str = "photos") ->
     ],
 )
 def test_the_recorded_split_comes_before_that_of_the_data_if_it_is_of_the_same_photos(
-    tmp_path, recorded: bool, splits, folder: str, photos: list[int], origin: str
+    tmp_path, recorded, splits, folder, photos, origin
 ):
     if recorded:
         write_split(tmp_path / SPLIT_FILE, collection(SPLITS))

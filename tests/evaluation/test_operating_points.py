@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ def drawn(seed: int = 0, size: int = 300) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("unknown", ["left_out", "absent"])
 @pytest.mark.parametrize("threshold", [0.0, 0.004, 0.31, 0.999, 1.0])
-def test_every_point_counts_the_decisions_at_its_threshold(threshold: float, unknown: str):
+def test_every_point_counts_the_decisions_at_its_threshold(threshold, unknown):
     scores, targets = drawn()
     points = operating_points(scores, targets, threshold, unknown=unknown)
     wrong = targets == 0 if unknown == "left_out" else targets < 1

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -23,7 +21,7 @@ def by_loops(embeddings, targets, k: int) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("k", [1, 5])
-def test_a_split_is_measured_as_by_loops(k: int):
+def test_a_split_is_measured_as_by_loops(k):
     generator = torch.Generator().manual_seed(k)
     embeddings = torch.randn(60, 8, generator=generator)
     targets = torch.randint(-1, 2, (60, 4), generator=generator)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from collections import Counter
 from dataclasses import replace
@@ -216,7 +214,7 @@ def test_results_of_other_machines_are_taken_in(finished, collection, tmp_path):
     ],
 )
 def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
-    finished, collection, tmp_path, values, message: str
+    finished, collection, tmp_path, values, message
 ):
     source = finished[0].results / "gcam-0.json"
     file = tmp_path / "results" / source.name

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -35,7 +33,7 @@ def test_a_comparison_is_a_page_with_every_system_label_and_note():
     assert len(text) < 100_000
 
 
-def test_the_curves_of_every_run_are_drawn_from_its_log(tmp_path: Path):
+def test_the_curves_of_every_run_are_drawn_from_its_log(tmp_path):
     summary = summarise(Progress((a_result("gcam-cpu", 0), a_result(HOSTILE.replace("/", ""), 0))))
     folder = tmp_path / "runs" / "gcam-cpu-0"
     folder.mkdir(parents=True)

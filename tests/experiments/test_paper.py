@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from statistics import harmonic_mean
 
 import pytest
@@ -16,7 +14,7 @@ TABLES = {"mirflickr25k": FLICKR25K, "coco2014": COCO, "nus-wide": NUS_WIDE}
 @pytest.mark.parametrize(
     ("profile", "side"), [("cpu", None), ("paper-224", 224), ("paper-448", 448)]
 )
-def test_every_variant_is_a_recipe_of_its_system(profile, side: int | None):
+def test_every_variant_is_a_recipe_of_its_system(profile, side):
     for variant in [v for experiment in EXPERIMENTS.values() for v in experiment.variants]:
         recipe = recipe_of(variant, profile)
         assert recipe.system == variant.system
@@ -49,7 +47,7 @@ def test_a_table_has_the_published_rows_complete_and_as_the_ablation_has_them(nu
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_published_f1_is_a_harmonic_mean_where_it_is_said_to_be(name: str):
+def test_published_f1_is_a_harmonic_mean_where_it_is_said_to_be(name):
     for row in TABLES[name]:
         _, *of_classes = row.all_labels[:4]
         for *rates, f1 in (of_classes, row.all_labels[-3:], row.top3[-3:]):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import csv
 import json
 import shlex
@@ -109,7 +107,7 @@ def test_every_label_has_its_average_precision(tmp_path):
     ("name", "table", "axis"),
     [("figure6", "epsilon", "ε"), ("figure7", "delta", "δ"), ("figure8", "lambda", "λ")],
 )
-def test_the_axis_of_a_sweep_is_what_the_paper_varies(tmp_path, name: str, table: str, axis: str):
+def test_the_axis_of_a_sweep_is_what_the_paper_varies(tmp_path, name, table, axis):
     shown = reproduction(name, tmp_path)
     (made,) = tables_of(shown)
     assert made.head[0] == table
@@ -147,7 +145,7 @@ def reproduced(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["table4", "figure4", "figure5", "figure9"])
-def test_the_command_writes_all_and_trains_nothing_twice(reproduced, name: str, capsys):
+def test_the_command_writes_all_and_trains_nothing_twice(reproduced, name, capsys):
     labels, out = reproduced
     assert reproduce(labels, name, out) == 0
     assert "to run: 0" in capsys.readouterr().err

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -56,7 +54,7 @@ def test_the_estimate_is_the_map_of_the_report_with_its_interval():
         ({"nonsense": 10**6 * "x"}, "expected a result of at most 100,000 bytes"),
     ],
 )
-def test_a_file_that_is_no_result_is_named(file, values, message: str, monkeypatch):
+def test_a_file_that_is_no_result_is_named(file, values, message, monkeypatch):
     monkeypatch.setattr("tagsight.experiments.results.LARGEST_RECORD", 100_000)
     written = json.loads(file.read_text())
     file.write_text("{" if values is None else json.dumps({**written, **values}))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from contest import a_failure, a_result, summary_of
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tagsight.errors import DataError
@@ -73,7 +71,7 @@ NAME = "expected a name of letters, digits and ._+-"
         ([], '[a]\nrecipe = "gcam"\ntraining.seed = 1', "sets the seeds itself, by `seeds`"),
     ],
 )
-def test_what_cannot_be_compared_is_named_with_the_file(file, systems, content, message: str):
+def test_what_cannot_be_compared_is_named_with_the_file(file, systems, content, message):
     file.write_text(content or "")
     with pytest.raises(DataError) as raised:
         chosen_entries(systems, file if content else None)

@@ -1,10 +1,8 @@
 """A model, the files it is exported as, and photos, for the tests of this folder."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from channels import channels_model, corner
@@ -12,9 +10,6 @@ from tiny import drawn, label_space, saved_photos, tiny_system
 
 from tagsight.checkpoint.folder import LoadedModel
 from tagsight.inference.exporting import ENDINGS, delivering, written_onnx
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +38,7 @@ def sound(model, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def exported_once(monkeypatch, sound) -> None:
+def exported_once(monkeypatch, sound):
     """Let the graph of the model be that of its file, instead of being traced again."""
 
     @contextmanager

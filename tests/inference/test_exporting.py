@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,7 +14,7 @@ from tiny import TINY, drawn, label_space, tiny_system
 
 import tagsight
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
-from tagsight.config import BackboneConfig, LowRankConfig
+from tagsight.config import BackboneConfig, LowRankConfig, Resize
 from tagsight.errors import DataError
 from tagsight.inference import agreement as agreement_module
 from tagsight.inference.agreement import RESHAPED, compare
@@ -28,11 +26,6 @@ from tagsight.labels.one_of import OneOf
 from tagsight.nn.low_rank import LowRank
 from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import SYSTEMS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tagsight.config import Resize
 
 LABELS = len(label_space())
 SHORT = {"max_labels": 3, "beam": 2, "hidden": 32, "embedding": 16, "attention_width": 16}
@@ -89,7 +82,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path, name, file, options, messa
 
 
 @pytest.mark.parametrize(("name", "resize"), RESIZED)
-def test_a_system_agrees_with_its_files(name: str, resize: Resize, photos, tmp_path):
+def test_a_system_agrees_with_its_files(name, resize, photos, tmp_path):
     model = model_of(name, resize)
     trained = TrainedNetwork(model, Runtime.choose("cpu", "float32"))
     pixels = (drawn(33)[0] * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,7 +1,5 @@
 """Exported files of attackers: one sentence, before anything is run or taken memory for."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

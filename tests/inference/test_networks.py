@@ -1,7 +1,5 @@
 """Exported files at work: the same answers as torch, without torch."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -51,7 +49,7 @@ def file(request, sound) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(file: Path) -> Recognizer:
+def exported(file) -> Recognizer:
     return Recognizer.load(file, batch_size=4)
 
 

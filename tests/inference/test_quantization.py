@@ -1,12 +1,9 @@
-from __future__ import annotations
-
 import numpy as np
 import onnx
 import pytest
 import torch
 from tiny import drawn, saved_photos
 
-from tagsight.checkpoint.folder import LoadedModel
 from tagsight.data.annotations import Annotations
 from tagsight.errors import DataError
 from tagsight.inference.networks import open_network
@@ -17,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("exported_once")
 
 
 @pytest.fixture(scope="module")
-def rows(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Annotations:
+def rows(model, tmp_path_factory) -> Annotations:
     """Photos, labelled with what the model says of them: its mAP is 100."""
     images = drawn(24)[0]
     paths = saved_photos(tmp_path_factory.mktemp("photos"), images)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from channels import channels_recognizer, corner
 

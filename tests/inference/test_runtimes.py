@@ -1,17 +1,14 @@
 """A model folder in the runtime that is fastest here: the same results, by files made here only."""
 
-from __future__ import annotations
-
 import copy
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -33,9 +30,6 @@ from tagsight.inference.recognizer import Recognizer
 from tagsight.inference.runtime_cache import KEPT, Choice, RuntimeCache
 from tagsight.inference.runtimes import is_quick_to_compare, open_model
 from tagsight.runtime.device import Runtime
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
 
 pytest.importorskip("openvino", reason="needs the extra openvino")
 pytest.importorskip("onnxscript", reason="needs the extra export")

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -61,7 +59,7 @@ def test_without_anything_random_nothing_is_changed():
 
 
 @every_kind
-def test_the_same_seed_epoch_and_row_give_the_same_photo(kind: str):
+def test_the_same_seed_epoch_and_row_give_the_same_photo(kind):
     change = augmentation(**KINDS[kind])
     photo = source(change)
     first = change(photo, epoch=2, row=5)
@@ -76,7 +74,7 @@ def test_the_same_seed_epoch_and_row_give_the_same_photo(kind: str):
 
 
 @every_kind
-def test_neither_the_process_nor_its_threads_nor_the_photo_are_touched(kind: str):
+def test_neither_the_process_nor_its_threads_nor_the_photo_are_touched(kind):
     """A transform that draws from elsewhere would make a run depend on its threads."""
     change = augmentation(**KINDS[kind])
     photo = source(change)
@@ -101,7 +99,7 @@ def test_half_of_the_photos_are_mirrored_by_the_first_number_of_their_row():
 
 
 @pytest.mark.parametrize(("crop", "aspect"), [(0.25, 4 / 3), (0.25, 0.5), (0.7, 3.0), (0.7, 1.0)])
-def test_a_crop_by_area_keeps_area_and_aspect_of_the_photo_itself(crop: float, aspect: float):
+def test_a_crop_by_area_keeps_area_and_aspect_of_the_photo_itself(crop, aspect):
     """RandomResizedCrop: of a photo that is too long for the area it takes the middle, at 4:3."""
     change = augmentation(side=70, crop=crop)
     photo = source(change, aspect)
@@ -138,7 +136,7 @@ def test_crops_of_ml_gcn_have_the_sizes_and_the_places_of_its_released_code():
 @pytest.mark.parametrize(
     ("crop", "aspect"), [("multi_scale", 0.75), ("multi_scale", 1.5), (0.05, 1.0), (0.25, 0.3)]
 )
-def test_no_crop_of_a_photo_that_is_large_enough_is_enlarged(crop: float | str, aspect: float):
+def test_no_crop_of_a_photo_that_is_large_enough_is_enlarged(crop, aspect):
     change = augmentation(side=40, crop=crop)
     side = change.source_side
     width, height = (round(side * aspect), side) if aspect > 1 else (side, round(side / aspect))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -89,7 +87,7 @@ def test_every_epoch_has_another_order_and_other_crops(batches):
 
 
 @pytest.mark.parametrize("workers", [1, 5])
-def test_the_number_of_threads_decides_nothing(batches, workers: int):
+def test_the_number_of_threads_decides_nothing(batches, workers):
     assert same(list(replace(batches, workers=workers)(3)), list(batches(3)))
 
 
@@ -100,7 +98,7 @@ def test_an_unreadable_photo_is_named(batches):
 
 
 @pytest.mark.parametrize("size", [4, 64])
-def test_evaluation_sees_every_photo_once_and_in_order(paths, size: int):
+def test_evaluation_sees_every_photo_once_and_in_order(paths, size):
     photos = PhotoStore(paths, SIDE, 0)
     made = list(evaluation_batches(photos, size, workers=3))
     assert {len(images) for images in made[:-1]} <= {size}
@@ -109,9 +107,7 @@ def test_evaluation_sees_every_photo_once_and_in_order(paths, size: int):
 
 
 @pytest.mark.parametrize(("count", "parts"), [(1, 2), (2, 1), (2, 2)])
-def test_processes_and_parts_share_every_step_without_loss_or_repetition(
-    batches, count: int, parts: int
-):
+def test_processes_and_parts_share_every_step_without_loss_or_repetition(batches, count, parts):
     several = [
         replace(batches, processes=Processes(rank, count), parts=parts) for rank in range(count)
     ]

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path

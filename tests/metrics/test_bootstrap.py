@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -9,8 +7,6 @@ from tagsight.metrics import bootstrap as module
 from tagsight.metrics.bootstrap import Interval, bootstrap, bootstrap_map, overall_f1_draws
 from tagsight.metrics.classification import (
     Conventions,
-    NeverPredicted,
-    Unknown,
     average_precision,
     mean_over_labels,
     precision_recall,
@@ -23,9 +19,7 @@ def ranking(photos: int, generator: torch.Generator) -> tuple[torch.Tensor, torc
 
 
 @pytest.mark.parametrize("counts_at_once", [1, 200])
-def test_the_fast_interval_of_map_equals_naive_resampling(
-    counts_at_once: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_fast_interval_of_map_equals_naive_resampling(counts_at_once, generator, monkeypatch):
     monkeypatch.setattr(module, "_COUNTS_AT_ONCE", counts_at_once)
     logits, targets = ranking(50, generator)
 
@@ -38,9 +32,7 @@ def test_the_fast_interval_of_map_equals_naive_resampling(
 
 @pytest.mark.parametrize("never_predicted", ["zero", "one", "wrong"])
 @pytest.mark.parametrize("unknown", ["left_out", "absent"])
-def test_the_fast_draws_of_of1_equal_naive_resampling(
-    never_predicted: NeverPredicted, unknown: Unknown, generator: torch.Generator
-):
+def test_the_fast_draws_of_of1_equal_naive_resampling(never_predicted, unknown, generator):
     logits, targets = ranking(12, generator)
     predicted = logits > 1
 
@@ -56,7 +48,7 @@ def test_the_fast_draws_of_of1_equal_naive_resampling(
     torch.testing.assert_close(draws, torch.tensor(expected).double(), equal_nan=True)
 
 
-def test_intervals_of_a_mean_cover_it_as_often_as_they_promise(generator: torch.Generator):
+def test_intervals_of_a_mean_cover_it_as_often_as_they_promise(generator):
     covered = 0
     for sample in torch.randn(100, 60, generator=generator, dtype=torch.float64):
         low, high = bootstrap(
@@ -108,7 +100,7 @@ def test_what_resampling_adds_is_taken_off_the_estimate():
 @pytest.mark.parametrize(
     ("present", "bound"), [([0, 2, 4], "high"), ([9], "low")], ids=["high", "low"]
 )
-def test_an_interval_of_map_stays_within_0_and_1(present: list[int], bound: str):
+def test_an_interval_of_map_stays_within_0_and_1(present, bound):
     targets = torch.zeros(10, 1)
     targets[present] = 1
     logits = -torch.arange(10.0)[:, None]
@@ -120,13 +112,13 @@ def test_an_interval_of_map_stays_within_0_and_1(present: list[int], bound: str)
 @pytest.mark.parametrize(
     ("size", "resamples", "level"), [(0, 10, 0.95), (5, 0, 0.95), (5, 10, 0.0), (5, 10, 1.0)]
 )
-def test_nothing_to_resample_is_refused(size: int, resamples: int, level: float):
+def test_nothing_to_resample_is_refused(size, resamples, level):
     match = rf"expected at least one photo.* got size={size}, resamples={resamples}, level={level}"
     with pytest.raises(ValueError, match=match):
         bootstrap(lambda _: 0.0, size, seed=0, resamples=resamples, level=level)
 
 
-def test_seed_level_and_number_of_photos_decide_the_interval(generator: torch.Generator):
+def test_seed_level_and_number_of_photos_decide_the_interval(generator):
     logits, targets = ranking(400, generator)
 
     def interval(photos: int, level: float = 0.95, seed: int = 0) -> Interval:
@@ -140,11 +132,11 @@ def test_seed_level_and_number_of_photos_decide_the_interval(generator: torch.Ge
     assert narrow.high - narrow.low < high - low < wide.high - wide.low
 
 
-def test_one_photo_and_one_resample_are_enough() -> None:
+def test_one_photo_and_one_resample_are_enough():
     assert bootstrap(lambda _: 0.5, 1, seed=0, resamples=1) == (0.5, 0.5)
 
 
-def test_there_are_1000_resamples_and_the_level_is_95_percent() -> None:
+def test_there_are_1000_resamples_and_the_level_is_95_percent():
     logits, targets = torch.arange(4.0)[:, None], torch.tensor([[0], [1], [0], [1]])
     assert module.map_draws(logits, targets, seed=0).shape == (1000,)
     said = {"seed": 0, "resamples": 1000, "level": 0.95}

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -22,7 +20,7 @@ def test_calibration_error_by_hand():
     assert error == pytest.approx((2 * 0.3 + 3 * 0.2) / 5)
 
 
-def test_scores_that_mean_what_they_say_have_almost_no_error(generator: torch.Generator):
+def test_scores_that_mean_what_they_say_have_almost_no_error(generator):
     scores = torch.rand(20_000, 2, generator=generator)
     targets = (torch.rand(20_000, 2, generator=generator) < scores).long()
     assert expected_calibration_error(scores, targets) < 0.01
@@ -30,7 +28,7 @@ def test_scores_that_mean_what_they_say_have_almost_no_error(generator: torch.Ge
 
 
 @pytest.mark.parametrize("anything", [0.5, 7.0, math.nan])
-def test_scores_of_unknown_targets_change_nothing(anything: float, generator: torch.Generator):
+def test_scores_of_unknown_targets_change_nothing(anything, generator):
     scores = torch.rand(50, 3, generator=generator)
     targets = torch.randint(-1, 2, (50, 3), generator=generator)
     altered = scores.masked_fill(targets < 0, anything)
@@ -57,14 +55,12 @@ def test_empty_bins_have_no_mean_and_no_part_in_the_error():
         (0.0, (3, 2), 0, "at least one bin, got .* and bins=0"),
     ],
 )
-def test_bad_scores_shapes_and_bins_are_refused(
-    score: float, shape: tuple[int, int], bins: int, message: str
-):
+def test_bad_scores_shapes_and_bins_are_refused(score, shape, bins, message):
     with pytest.raises(ValueError, match=message):
         reliability(torch.full((3, 2), score), torch.ones(shape), bins)
 
 
-def test_there_are_15_bins_and_the_last_of_them_may_be_empty(generator: torch.Generator) -> None:
+def test_there_are_15_bins_and_the_last_of_them_may_be_empty(generator):
     scores = torch.rand(200, 3, generator=generator)
     targets = torch.randint(2, (200, 3), generator=generator)
     assert reliability(scores / 2, targets).pairs.shape == (15,)
@@ -73,12 +69,12 @@ def test_there_are_15_bins_and_the_last_of_them_may_be_empty(generator: torch.Ge
     assert error != expected_calibration_error(scores, targets, bins=16)
 
 
-def test_a_single_bin_holds_all_pairs() -> None:
+def test_a_single_bin_holds_all_pairs():
     table = reliability(torch.tensor([[0.0, 1.0]]), torch.tensor([[1, 1]]), bins=1)
     assert (table.pairs.tolist(), table.score.tolist(), table.present.tolist()) == ([2], [0.5], [1])
 
 
-def test_a_table_of_parts_is_that_of_all_pairs(generator: torch.Generator) -> None:
+def test_a_table_of_parts_is_that_of_all_pairs(generator):
     scores = torch.rand(5000, 3, generator=generator)
     targets = torch.randint(-1, 2, (5000, 3), generator=generator)
     table = ReliabilityTable(bins=10)

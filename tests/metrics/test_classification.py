@@ -1,13 +1,11 @@
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from torch import Tensor
 
 from tagsight.metrics.classification import (
     Conventions,
@@ -21,13 +19,6 @@ from tagsight.metrics.classification import (
     top_k,
 )
 from tagsight.metrics.ranking import Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from tagsight.metrics.classification import Ties, Variant
 
 
 @st.composite
@@ -49,9 +40,7 @@ def random_ranking(generator: torch.Generator, photos: int = 60, labels: int = 5
 
 @given(masked_rankings())
 @settings(deadline=None, max_examples=25)
-def test_average_precision_equals_scikit_learn_with_ties_and_unknown_targets(
-    ranking: tuple[Tensor, Tensor],
-):
+def test_average_precision_equals_scikit_learn_with_ties_and_unknown_targets(ranking):
     logits, targets = ranking
     ap = average_precision(logits, targets)
     for label, value in enumerate(ap.tolist()):
@@ -66,9 +55,7 @@ def test_average_precision_equals_scikit_learn_with_ties_and_unknown_targets(
 
 @given(masked_rankings())
 @settings(deadline=None, max_examples=25)
-def test_ties_in_order_equal_grouped_ties_of_logits_nudged_apart(
-    ranking: tuple[Tensor, Tensor],
-):
+def test_ties_in_order_equal_grouped_ties_of_logits_nudged_apart(ranking):
     logits, targets = ranking
     nudged = logits.double() - torch.arange(len(logits))[:, None] * 1e-6
     in_order = average_precision(logits, targets, ties="order")
@@ -77,7 +64,7 @@ def test_ties_in_order_equal_grouped_ties_of_logits_nudged_apart(
 
 @given(masked_rankings())
 @settings(deadline=None, max_examples=25)
-def test_several_rules_at_once_equal_one_after_the_other(ranking: tuple[Tensor, Tensor]):
+def test_several_rules_at_once_equal_one_after_the_other(ranking):
     rules = [Rule(), Rule(ties="order"), Rule("order", "voc2010"), Rule(variant="voc2007")]
     alone = [average_precision(*ranking, **rule._asdict()) for rule in rules]
     together = average_precisions(*ranking, rules)
@@ -85,7 +72,7 @@ def test_several_rules_at_once_equal_one_after_the_other(ranking: tuple[Tensor, 
 
 
 @pytest.mark.parametrize("ties", ["group", "order"])
-def test_absent_photos_below_the_last_present_one_count_in_a_sample(ties: Ties):
+def test_absent_photos_below_the_last_present_one_count_in_a_sample(ties):
     logits, targets = torch.tensor([[2.0], [1.0], [0.0]]), torch.tensor([[1], [0], [0]])
     # In the third sample the absent photos were not drawn.
     weights = torch.tensor([[1, 2, 1], [1, 0, 0], [0, 1, 0]])
@@ -104,7 +91,7 @@ def test_absent_photos_below_the_last_present_one_count_in_a_sample(ties: Ties):
         ("voc2007", (4 * 1 + 7 * 3 / 5) / 11),
     ],
 )
-def test_variants_of_average_precision_by_hand(variant: Variant, expected: float):
+def test_variants_of_average_precision_by_hand(variant, expected):
     logits = torch.tensor([[5.0], [4.0], [3.0], [2.0], [1.0]])
     targets = torch.tensor([[1], [0], [0], [1], [1]])
     assert average_precision(logits, targets, variant=variant).item() == pytest.approx(expected)
@@ -131,7 +118,7 @@ def test_large_logits_are_ranked_though_their_scores_are_all_one():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
-def test_every_float_type_is_measured_in_double_precision(dtype: torch.dtype):
+def test_every_float_type_is_measured_in_double_precision(dtype):
     logits = torch.tensor([[0.5], [0.25], [0.125]], dtype=dtype)
     ap = average_precision(logits, torch.tensor([[1], [0], [1]]))
     assert ap.dtype == torch.float64
@@ -139,7 +126,7 @@ def test_every_float_type_is_measured_in_double_precision(dtype: torch.dtype):
 
 
 @pytest.mark.parametrize("variant", ["non_interpolated", "voc2010", "voc2007"])
-def test_a_photo_of_weight_n_counts_as_n_photos(variant: Variant, generator: torch.Generator):
+def test_a_photo_of_weight_n_counts_as_n_photos(variant, generator):
     logits, targets = random_ranking(generator)
     weights = torch.randint(0, 4, (60, 3), generator=generator)
     weighted = average_precision(logits, targets, variant=variant, weights=weights)
@@ -150,9 +137,7 @@ def test_a_photo_of_weight_n_counts_as_n_photos(variant: Variant, generator: tor
 
 
 @pytest.mark.parametrize("variant", ["non_interpolated", "voc2010", "voc2007"])
-def test_a_label_whose_present_photos_have_no_weight_has_no_average_precision(
-    variant: Variant,
-):
+def test_a_label_whose_present_photos_have_no_weight_has_no_average_precision(variant):
     targets, weights = torch.tensor([[1, 0], [0, 0], [0, 1]]), torch.tensor([0, 2, 1])
     ap = average_precision(torch.zeros(3, 2), targets, variant=variant, weights=weights)
     assert math.isnan(ap[0].item())
@@ -161,7 +146,7 @@ def test_a_label_whose_present_photos_have_no_weight_has_no_average_precision(
 
 @given(masked_rankings())
 @settings(deadline=None, max_examples=25)
-def test_precision_and_recall_equal_scikit_learn_per_label(ranking: tuple[Tensor, Tensor]):
+def test_precision_and_recall_equal_scikit_learn_per_label(ranking):
     logits, targets = ranking
     quality = precision_recall(logits >= 0, targets)
     for label in range(targets.shape[1]):
@@ -194,9 +179,7 @@ def test_both_definitions_of_cf1_on_the_published_arithmetic():
 
 
 @pytest.mark.parametrize("unknown", ["left_out", "absent"])
-def test_tables_of_ml_gcn_and_csra_come_out_by_their_conventions(
-    generator: torch.Generator, unknown: str
-):
+def test_tables_of_ml_gcn_and_csra_come_out_by_their_conventions(generator, unknown):
     """Both count ``max(Np, 1)`` predictions; VOC's difficult objects are absent in ML-GCN's P and
     R, and left out of CSRA's."""
     targets = torch.randint(-1, 2, (60, 6), generator=generator)
@@ -242,18 +225,14 @@ def test_of_tied_labels_top_k_takes_the_first():
 
 
 @pytest.mark.parametrize("distinct", [1, 3, 50])
-def test_top_k_of_many_photos_is_the_start_of_a_stable_sort(
-    distinct: int, generator: torch.Generator
-):
+def test_top_k_of_many_photos_is_the_start_of_a_stable_sort(distinct, generator):
     logits = torch.randint(distinct, (5000, 7), generator=generator).float()
     first = logits.argsort(dim=1, descending=True, stable=True)[:, :3]
     expected = torch.zeros(5000, 7, dtype=torch.bool).scatter(1, first, value=True)
     assert torch.equal(top_k(logits, 3), expected)
 
 
-def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(
-    generator: torch.Generator,
-):
+def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(generator):
     logits, _ = random_ranking(generator)
     logits[0, 0] = 0.0
     kept = top_k(logits, 3, rule="thresholded")
@@ -273,9 +252,7 @@ def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(
         ("order", [1, 1, 0, 0], (1 + 2 / 2) / 2),
     ],
 )
-def test_average_precision_of_four_photos_with_a_tie(
-    ties: Ties, targets: list[int], expected: float
-):
+def test_average_precision_of_four_photos_with_a_tie(ties, targets, expected):
     logits = torch.tensor([[3.0], [2.0], [2.0], [1.0]])
     ap = average_precision(logits, torch.tensor(targets)[:, None], ties=ties)
     assert ap.item() == pytest.approx(expected)
@@ -285,7 +262,7 @@ def test_average_precision_of_four_photos_with_a_tie(
     ("ties", "variant"),
     [("group", "non_interpolated"), ("order", "voc2010"), ("group", "voc2007")],
 )
-def test_laws_of_average_precision(ties: Ties, variant: Variant, generator: torch.Generator):
+def test_laws_of_average_precision(ties, variant, generator):
     logits, targets = random_ranking(generator)
 
     def ap(logits: Tensor, targets: Tensor = targets, **more: Tensor) -> Tensor:
@@ -323,9 +300,7 @@ def test_the_mean_is_over_labels_with_a_present_and_an_absent_photo():
 @pytest.mark.parametrize(
     ("rule", "precision", "overall"), [("zero", 0, 3 / 4), ("one", 1, 3 / 4), ("wrong", 0, 3 / 5)]
 )
-def test_precision_of_a_label_that_is_never_predicted_is_a_convention(
-    rule: str, precision: float, overall: float
-):
+def test_precision_of_a_label_that_is_never_predicted_is_a_convention(rule, precision, overall):
     # Label 0: 3 of 4 predictions right; label 1 is present once and never predicted.
     predicted = torch.tensor([[True, False]] * 4)
     targets = torch.tensor([[1, 1], [1, 0], [1, 0], [0, 0]])
@@ -338,7 +313,7 @@ def test_precision_of_a_label_that_is_never_predicted_is_a_convention(
     assert nothing.overall == nothing.per_class == (precision, 0, 0)
 
 
-def test_decisions_on_unknown_targets_do_not_count(generator: torch.Generator):
+def test_decisions_on_unknown_targets_do_not_count(generator):
     logits, targets = random_ranking(generator)
     predicted = logits >= 0
     named = precision_recall(predicted, targets).as_dict()
@@ -349,7 +324,7 @@ def test_decisions_on_unknown_targets_do_not_count(generator: torch.Generator):
     assert math.isnan(nothing.overall.recall)
 
 
-def test_averages_equal_scikit_learn_where_every_label_is_present(generator: torch.Generator):
+def test_averages_equal_scikit_learn_where_every_label_is_present(generator):
     targets = torch.randint(0, 2, (50, 6), generator=generator)
     predicted = torch.rand(50, 6, generator=generator) > 0.6
     quality = precision_recall(predicted, targets)
@@ -359,7 +334,7 @@ def test_averages_equal_scikit_learn_where_every_label_is_present(generator: tor
     assert quality.overall == pytest.approx(micro[:3])
 
 
-def test_exact_top_k_predicts_k_labels_even_with_ties(generator: torch.Generator):
+def test_exact_top_k_predicts_k_labels_even_with_ties(generator):
     logits = torch.randint(0, 2, (40, 5), generator=generator).float()
     predicted = top_k(logits, 3)
     assert (predicted.sum(1) == 3).all()
@@ -393,12 +368,12 @@ ONES = torch.ones(3, 2)
         (lambda: average_precision(ONES * math.nan, ONES), "got nan for a known target"),
     ],
 )
-def test_bad_arguments_are_refused(call: Callable[[], object], message: str):
+def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_map_takes_lists_arrays_and_tensors_and_refuses_what_is_swapped() -> None:
+def test_map_takes_lists_arrays_and_tensors_and_refuses_what_is_swapped():
     targets = torch.tensor([[1, 0], [0, 1], [1, -1], [0, 0]])
     scores = torch.rand(4, 2, dtype=torch.double, generator=torch.Generator().manual_seed(0))
     expected = mean_over_labels(average_precision(scores, targets))[0]

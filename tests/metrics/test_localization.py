@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,9 +12,6 @@ from tagsight.metrics.localization import (
     pointing_chance,
     pointing_hits,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def random_boxes(generator: torch.Generator, pairs: int = 6, most: int = 4) -> torch.Tensor:
@@ -47,7 +41,7 @@ HAND_MADE = torch.tensor([[[0.0, 1.0, 2.0, 1.0], [0.0, 3.0, 5.0, -9.0]]])
         ([0.625, 0.75, 0.625, 0.75], 0.5, 0.0),
     ],
 )
-def test_pointing_at_a_hand_made_map(box: list[float], tolerance: float, hit: float):
+def test_pointing_at_a_hand_made_map(box, tolerance, hit):
     boxes = torch.tensor([[box]], dtype=torch.float64)
     assert pointing_hits(HAND_MADE, boxes, tolerance=tolerance).item() == hit
 
@@ -66,9 +60,7 @@ def test_a_flat_map_hits_as_often_as_chance():
     assert pointing_hits(flat, box).item() == pointing_chance(box).item() == 0.25
 
 
-def test_the_highest_cell_is_where_the_bilinear_enlargement_is_highest(
-    generator: torch.Generator,
-):
+def test_the_highest_cell_is_where_the_bilinear_enlargement_is_highest(generator):
     maps = torch.randn(20, 7, 7, generator=generator)
     # At 7 * 31 pixels each cell has a pixel at its centre; border cells stay flat to the edge.
     large = F.interpolate(maps[None], size=217, mode="bilinear", align_corners=False)[0]
@@ -116,16 +108,14 @@ def test_consistency_error_by_hand():
     assert consistency_error(maps, others).item() == pytest.approx(0.5 / 2.5)
 
 
-def test_unrelated_maps_have_an_error_of_about_two(generator: torch.Generator):
+def test_unrelated_maps_have_an_error_of_about_two(generator):
     maps, others = torch.randn(2, 4, 10, 20, 20, generator=generator)
     torch.testing.assert_close(
         consistency_error(maps, others), torch.full((4,), 2.0).double(), atol=0.15, rtol=0.0
     )
 
 
-def test_consistency_error_depends_neither_on_the_unit_of_the_maps_nor_on_other_photos(
-    generator: torch.Generator,
-):
+def test_consistency_error_depends_neither_on_the_unit_of_the_maps_nor_on_other_photos(generator):
     maps, others = torch.randn(2, 4, 3, 5, 5, generator=generator)
     scales = torch.tensor([1.0, 10.0, 100.0, 0.1]).view(4, 1, 1, 1)
     error = consistency_error(maps, others)
@@ -141,17 +131,13 @@ def test_consistency_error_depends_neither_on_the_unit_of_the_maps_nor_on_other_
         ([[0.0, 0.0, 0.2, 0.2]], 0.1, 0.3 * 0.3),
     ],
 )
-def test_chance_is_the_area_of_the_union_within_the_photo(
-    boxes: list[list[float]], tolerance: float, chance: float
-):
+def test_chance_is_the_area_of_the_union_within_the_photo(boxes, tolerance, chance):
     found = pointing_chance(torch.tensor([boxes], dtype=torch.double), tolerance=tolerance)
     assert found.item() == pytest.approx(chance)
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 3), (7, 6)])
-def test_the_mean_coverage_is_the_share_of_random_points_in_the_boxes(
-    grid: tuple[int, int], generator: torch.Generator
-):
+def test_the_mean_coverage_is_the_share_of_random_points_in_the_boxes(grid, generator):
     boxes = random_boxes(generator)
     coverage = box_coverage(boxes, grid)
     assert ((coverage >= 0) & (coverage <= 1 + 1e-12)).all()
@@ -164,9 +150,7 @@ def test_the_mean_coverage_is_the_share_of_random_points_in_the_boxes(
 
 
 @pytest.mark.parametrize("measure", [pointing_hits, energy_in_boxes])
-def test_mirroring_padding_and_the_unit_of_maps_change_no_measure(
-    measure: Callable[..., torch.Tensor], generator: torch.Generator
-):
+def test_mirroring_padding_and_the_unit_of_maps_change_no_measure(measure, generator):
     boxes = random_boxes(generator)
     maps = torch.randint(-3, 4, (6, 5, 4), generator=generator).double()
     found = measure(maps, boxes)
@@ -184,7 +168,7 @@ def test_maps_without_a_maximum_share_the_hit_and_have_no_energy():
     assert math.isnan(nothing.overall)
 
 
-def test_equal_maps_are_consistent_and_biases_do_not_count(generator: torch.Generator):
+def test_equal_maps_are_consistent_and_biases_do_not_count(generator):
     maps, others = torch.randn(2, 4, 3, 5, 5, generator=generator, dtype=torch.double)
     assert consistency_error(maps, maps.clone()).tolist() == [0.0] * 4
     assert consistency_error(torch.ones(1, 2, 2, 2), torch.ones(1, 2, 2, 2)).item() == 0
@@ -210,24 +194,22 @@ MAPS, BOXES = torch.zeros(1, 2, 2), torch.tensor([[[0.0, 0.0, 1.0, 1.0]]])
         (consistency_error, MAPS[None], MAPS[None, :, :1], r"grid, got shapes \(1, 1, 2, 2\) and"),
     ],
 )
-def test_bad_maps_and_boxes_are_refused(
-    measure: Callable[..., object], maps: torch.Tensor, boxes: torch.Tensor, message: str
-):
+def test_bad_maps_and_boxes_are_refused(measure, maps, boxes, message):
     with pytest.raises(ValueError, match=message):
         measure(maps, boxes)
 
 
-def test_a_box_may_stick_out_by_one_photo_on_each_side() -> None:
+def test_a_box_may_stick_out_by_one_photo_on_each_side():
     assert pointing_chance(torch.tensor([[[-1.0, -1.0, 2.0, 2.0]]])).item() == 1
 
 
-def test_the_box_that_is_wrong_is_named_among_others() -> None:
+def test_the_box_that_is_wrong_is_named_among_others():
     boxes = torch.tensor([[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 2.5, 1.0]]])
     with pytest.raises(ValueError, match=r"got \[0.0, 0.0, 2.5, 1.0\]"):
         pointing_chance(boxes)
 
 
-def test_variance_counts_from_where_single_precision_tells_values_apart() -> None:
+def test_variance_counts_from_where_single_precision_tells_values_apart():
     # Relative to their size of 1000 the maps vary by 1e-4, and by 1e-7.
     unit = torch.tensor([-1.0, 1.0]).double().view(1, 1, 1, 2)
     maps = 1000 + 0.1 * unit
@@ -237,7 +219,7 @@ def test_variance_counts_from_where_single_precision_tells_values_apart() -> Non
     assert consistency_error(flat, flat + 0.1).isnan().item()
 
 
-def test_energy_of_the_faintest_map_counts() -> None:
+def test_energy_of_the_faintest_map_counts():
     maps = 1e-6 * torch.tensor([[[1.0, 3.0]]])
     left = torch.tensor([[[0.0, 0.0, 0.5, 1.0]]])
     assert energy_in_boxes(maps, left).item() == pytest.approx(0.25)

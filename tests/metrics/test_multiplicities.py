@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -8,7 +6,7 @@ from tagsight.metrics.multiplicities import Multiplicities
 
 @pytest.mark.parametrize("most", [1, 9, 200, 40_000, 2**40])
 @pytest.mark.parametrize("groups", [1, 7, 50])
-def test_packed_sums_equal_plain_ones_whatever_the_size_of_counts(most: int, groups: int):
+def test_packed_sums_equal_plain_ones_whatever_the_size_of_counts(most, groups):
     chance = np.random.default_rng(0)
     counts = chance.integers(0, most + 1, (300, 11))
     rows = chance.permutation(300)[:290]

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -11,7 +9,7 @@ PHOTOS, LABELS = 120, 4
 
 
 @pytest.fixture
-def targets(generator: torch.Generator) -> torch.Tensor:
+def targets(generator) -> torch.Tensor:
     return torch.randint(-1, 2, (PHOTOS, LABELS), generator=generator)
 
 

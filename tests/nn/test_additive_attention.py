@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from tagsight.nn.additive_attention import AdditiveAttention
 
 
 @pytest.mark.parametrize("gate", [False, True])
-def test_a_look_is_a_transcription_in_numpy(gate: bool, generator: torch.Generator):
+def test_a_look_is_a_transcription_in_numpy(gate, generator):
     attention = AdditiveAttention(5, 4, 3, gate=gate).double()
     cells = torch.rand(2, 6, 5, generator=generator, dtype=torch.double)
     hidden = torch.rand(2, 2, 4, generator=generator, dtype=torch.double)
@@ -33,7 +31,7 @@ def test_a_look_is_a_transcription_in_numpy(gate: bool, generator: torch.Generat
             assert_close(look[photo, path].detach().numpy(), seen)
 
 
-def test_moved_cells_are_looked_at_as_before(generator: torch.Generator):
+def test_moved_cells_are_looked_at_as_before(generator):
     attention = AdditiveAttention(5, 4, 3, gate=True).double()
     cells = torch.rand(2, 6, 5, generator=generator, dtype=torch.double)
     hidden = torch.rand(2, 1, 4, generator=generator, dtype=torch.double)

@@ -1,7 +1,5 @@
 """Maps with residual attention: what the best cell adds to a logit, shared among the cells."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.testing import assert_close

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 import torch
 from tiny import drawn, tiny_system
@@ -19,7 +17,7 @@ ENCODERS = {
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", ["gcam", "srn", "query2label"])
-def test_systems_learn_on_every_kind_of_grid(name: str, encoder: str):
+def test_systems_learn_on_every_kind_of_grid(name, encoder):
     """With views; with the middle grid besides the last one; with places of cells."""
     torch.manual_seed(0)
     system = tiny_system(name, backbone=ENCODERS[encoder]).train()

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -49,7 +47,7 @@ def test_an_unknown_encoder_is_refused():
         encoders("resmet")
 
 
-def test_the_command_measures_speed(capsys: pytest.CaptureFixture[str]):
+def test_the_command_measures_speed(capsys):
     assert main(["encoders", "test_vit3", "--measure"]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head.split()[-1] == "photos/s"

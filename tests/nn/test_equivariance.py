@@ -1,15 +1,9 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
+from torch import Tensor
 from torch.testing import assert_close
 
 from tagsight.nn.equivariance import on_one_grid, transform_images, undo_on_maps
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SHAPES = [(7, 7), (4, 6)]
 MOVES = ["flip", "quarter_turn"]
@@ -28,7 +22,7 @@ def ramp(cells: int) -> Tensor:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("transform", MOVES)
-def test_undoing_brings_every_cell_back(transform: str, shape: tuple[int, int]):
+def test_undoing_brings_every_cell_back(transform, shape):
     photo = images(*shape)
     assert torch.equal(undo_on_maps(transform_images(photo, transform), transform), photo)
 
@@ -44,15 +38,13 @@ def test_undoing_brings_every_cell_back(transform: str, shape: tuple[int, int]):
         ((64, 32), 6 / 7, 32, (32, 32)),
     ],
 )
-def test_scaling_gives_the_sides_of_the_small_view(
-    shape: tuple[int, int], scale: float, multiple: int, expected: tuple[int, int]
-):
+def test_scaling_gives_the_sides_of_the_small_view(shape, scale, multiple, expected):
     small = transform_images(images(*shape), "scale", scale=scale, multiple=multiple)
     assert small.shape[-2:] == expected
 
 
 @pytest.mark.parametrize("move", MOVES)
-def test_scaling_goes_with_every_move(move: str):
+def test_scaling_goes_with_every_move(move):
     photo = images(21, 14)
     scaled_first = transform_images(transform_images(photo, "scale"), move)
     moved_first = transform_images(transform_images(photo, move), "scale")
@@ -65,7 +57,7 @@ def test_scaling_keeps_one_colour():
 
 
 @pytest.mark.parametrize("alignment", ["bilinear", "nearest"])
-def test_maps_on_one_grid_are_left_as_they_are(alignment: str):
+def test_maps_on_one_grid_are_left_as_they_are(alignment):
     first, second = images(7, 7), images(7, 7)
     assert on_one_grid(first, second, alignment) == (first, second)
 
@@ -78,9 +70,7 @@ def test_maps_on_one_grid_are_left_as_they_are(alignment: str):
         (6, 3, "nearest", 6),
     ],
 )
-def test_two_grids_meet_at_the_coarser_or_at_the_common_multiple(
-    large: int, small: int, alignment: str, expected: int
-):
+def test_two_grids_meet_at_the_coarser_or_at_the_common_multiple(large, small, alignment, expected):
     for pair in ((images(large, large), images(small, small)), (ramp(small), ramp(large))):
         met = on_one_grid(*pair, alignment)
         assert [maps.shape[-2:] for maps in met] == [(expected, expected)] * 2
@@ -102,7 +92,7 @@ def test_a_slope_agrees_bilinearly_and_never_by_nearest_enlargement():
 
 @pytest.mark.parametrize("move", MOVES)
 @pytest.mark.parametrize("alignment", ["bilinear", "nearest"])
-def test_alignment_goes_with_every_move(move: str, alignment: str):
+def test_alignment_goes_with_every_move(move, alignment):
     large, small = images(7, 7), images(6, 6)
     first = on_one_grid(transform_images(large, move), transform_images(small, move), alignment)
     aligned = on_one_grid(large, small, alignment)
@@ -113,9 +103,7 @@ def test_alignment_goes_with_every_move(move: str, alignment: str):
     ("transform", "expected"),
     [("flip", [[3, 2, 1], [6, 5, 4]]), ("quarter_turn", [[3, 6], [2, 5], [1, 4]])],
 )
-def test_flips_mirror_left_and_right_and_turns_go_counter_clockwise(
-    transform: str, expected: list[list[int]]
-):
+def test_flips_mirror_left_and_right_and_turns_go_counter_clockwise(transform, expected):
     photo = torch.tensor([[[[1, 2, 3], [4, 5, 6]]]])
     assert transform_images(photo, transform)[0, 0].tolist() == expected
     assert undo_on_maps(photo, "scale") is photo
@@ -139,8 +127,6 @@ def test_a_small_view_averages_all_pixels_that_it_covers():
 
 
 @pytest.mark.parametrize(("many", "few"), [((4, 9), (6, 5)), ((9, 4), (5, 6))])
-def test_of_two_grids_the_one_of_fewer_cells_is_the_coarser(
-    many: tuple[int, int], few: tuple[int, int]
-):
+def test_of_two_grids_the_one_of_fewer_cells_is_the_coarser(many, few):
     for maps in on_one_grid(images(*many), images(*few), "bilinear"):
         assert maps.shape[-2:] == few

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import copy
 
 import pytest
@@ -26,7 +24,7 @@ def network(name: str = "test_efficientnet") -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["test_efficientnet", "mobilenetv2_050"])
-def test_a_folded_network_computes_what_it_did(name: str):
+def test_a_folded_network_computes_what_it_did(name):
     plain = network(name)
     folded = copy.deepcopy(plain)
     fold_norms(folded)
@@ -74,7 +72,7 @@ def test_norms_of_other_networks_stay_as_they_are():
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_just_frozen_batch_norm_is_folded(frozen: bool):
+def test_just_frozen_batch_norm_is_folded(frozen):
     backbone = build_backbone(BackboneConfig(freeze_batch_norm=frozen))
     norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     assert bool(norms) != frozen

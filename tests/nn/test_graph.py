@@ -12,11 +12,8 @@ At epsilon 0.5 one edge is left, from frisbee to person: who shows a frisbee sho
 is isolated.
 """
 
-from __future__ import annotations
-
 import copy
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.labels.space import LabelSpace
@@ -42,13 +39,6 @@ from tagsight.nn.graph import (
     normalised,
     prepared_vectors,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-    from random import Random
-
-    from torch import Tensor
 
 PERSON, FRISBEE, CAT = range(3)
 COUNTS = torch.tensor([[10, 4, 1], [4, 5, 0], [1, 0, 4]])
@@ -123,9 +113,7 @@ def test_first_weights_are_uniform_within_one_over_the_root_of_the_outputs():
 
 
 @pytest.mark.parametrize(("activation", "slope"), [("leaky_relu", 0.2), ("relu", 0.0)])
-def test_classifiers_are_two_convolutions_with_the_activation_between(
-    activation: str, slope: float
-):
+def test_classifiers_are_two_convolutions_with_the_activation_between(activation, slope):
     network = classifiers_of_three(activation=activation)
     hidden = network.adjacency @ network.vectors @ network.first.weight
     hidden = torch.where(hidden > 0, hidden, slope * hidden)
@@ -133,7 +121,7 @@ def test_classifiers_are_two_convolutions_with_the_activation_between(
 
 
 @pytest.mark.parametrize("variant", ["paper", "none"])
-def test_unit_classifiers_have_the_direction_of_raw_ones_and_length_1(variant: str):
+def test_unit_classifiers_have_the_direction_of_raw_ones_and_length_1(variant):
     configs = [GraphConfig(variant=variant, classifiers=length) for length in ("raw", "unit")]
     raw, unit = (graph_classifiers(label_space(), torch.eye(3), 6, config) for config in configs)
     unit.load_state_dict(raw.state_dict())
@@ -167,7 +155,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @torch.no_grad()
-def test_kept_classifiers_are_never_stale(change: Callable[[GraphClassifiers], object]):
+def test_kept_classifiers_are_never_stale(change):
     network = classifiers_of_three().eval()
     before = network()
     change(network)
@@ -237,7 +225,7 @@ def test_conditional_probability_is_of_the_row_given_the_column():
         ({"epsilon": 0}, [(PERSON, FRISBEE), (PERSON, CAT), (FRISBEE, PERSON), (CAT, PERSON)]),
     ],
 )
-def test_edges_of_three_labels(settings: dict[str, object], edges: list[tuple[int, int]]):
+def test_edges_of_three_labels(settings, edges):
     found = edge_probability(COUNTS, GraphConfig.model_validate(settings))
     assert [tuple(place) for place in found.nonzero().tolist()] == edges
     if settings["epsilon"] == 0.5:
@@ -260,7 +248,7 @@ def test_edges_of_three_labels(settings: dict[str, object], edges: list[tuple[in
         ({"epsilon": 0.9, "variant": "released"}, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
     ],
 )
-def test_the_adjacency_of_three_labels(settings: dict[str, object], expected: list[list[float]]):
+def test_the_adjacency_of_three_labels(settings, expected):
     config = GraphConfig.model_validate({"epsilon": 0.5, **settings})
     assert_close(label_adjacency(COUNTS, config), torch.tensor(expected).float())
 
@@ -292,9 +280,7 @@ def by_loops(counts: Tensor, config: GraphConfig) -> Tensor:
     st.sampled_from([0, 0.2, 0.6]),
     st.sampled_from(["paper", "released"]),
 )
-def test_the_graph_equals_its_equations_by_loops(
-    counts: Tensor, epsilon: float, delta: float, variant: str
-):
+def test_the_graph_equals_its_equations_by_loops(counts, epsilon, delta, variant):
     delta = 0.2 if variant == "released" else delta
     config = GraphConfig(epsilon=epsilon, delta=delta, variant=variant)
     assert_close(label_adjacency(counts, config), by_loops(counts, config).float())
@@ -302,7 +288,7 @@ def test_the_graph_equals_its_equations_by_loops(
 
 @settings(deadline=None, max_examples=60)
 @given(counts(), configs, st.randoms(use_true_random=False), st.floats(0, 1))
-def test_laws_of_all_graphs(counts: Tensor, config: GraphConfig, random: Random, more: float):
+def test_laws_of_all_graphs(counts, config, random, more):
     probability = edge_probability(counts, config)
     edges = probability > 0
     rows = torch.where(edges.any(1), 1.0, 1 - config.delta).double()
@@ -329,9 +315,7 @@ def test_laws_of_all_graphs(counts: Tensor, config: GraphConfig, random: Random,
     ("task", "label", "photos", "edges"),
     [("coco", "person", 45_174, (111, 23, 65)), ("voc", "person", 2_008, (6, 2, 5))],
 )
-def test_the_published_counts_give_the_known_graph(
-    shared_data: Path, task: str, label: str, photos: int, edges: tuple[int, ...]
-):
+def test_the_published_counts_give_the_known_graph(shared_data, task, label, photos, edges):
     path = shared_data / "label-graphs" / f"{task}_cooccurrence.npz"
     with np.load(path, allow_pickle=False) as stored:
         place = stored["names"].tolist().index(label)

@@ -1,7 +1,5 @@
 """The grids of an encoder, its layers in order, and gradients that are computed twice."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from encoder_families import SMALL

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from itertools import permutations
 
 import pytest
@@ -33,14 +31,14 @@ def sequence(order: str, present: list[bool], confidence: Tensor = CONFIDENCE) -
         ("confidence", [2, 3, 1, 0]),
     ],
 )
-def test_labels_come_by_count_or_by_confidence(order: str, expected: list[int]):
+def test_labels_come_by_count_or_by_confidence(order, expected):
     assert sequence(order, [True] * 4) == expected
     assert sequence(order, [True, True, False, True]) == [k for k in expected if k != 2]
     assert sequence(order, [False] * 4) == []
 
 
 @pytest.mark.parametrize("order", ["frequent", "rare", "confidence", "mla", "pla"])
-def test_priorities_move_with_the_labels(order: str):
+def test_priorities_move_with_the_labels(order):
     moved = torch.tensor([2, 0, 3, 1])
     assert_close(label_priority(COUNTS[moved], order), label_priority(COUNTS, order)[moved])
 
@@ -51,7 +49,7 @@ def brute_force(cost: Tensor) -> tuple[float, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_the_assignment_is_the_cheapest_of_all(size: int, generator: torch.Generator):
+def test_the_assignment_is_the_cheapest_of_all(size, generator):
     cost = torch.rand(20, size, size, generator=generator, dtype=torch.double)
     found = cheapest_assignment(cost)
     for photo in range(20):
@@ -69,7 +67,7 @@ def drawn(generator: torch.Generator, photos: int = 40) -> tuple[Tensor, Tensor]
     return log_p, torch.rand(photos, 6, generator=generator) < 0.5
 
 
-def test_mla_has_the_smallest_loss_of_all_orders(generator: torch.Generator):
+def test_mla_has_the_smallest_loss_of_all_orders(generator):
     log_p, present = drawn(generator)
     present[:, 5] = False
     found = aligned_labels(log_p, present, None, 5)
@@ -82,7 +80,7 @@ def test_mla_has_the_smallest_loss_of_all_orders(generator: torch.Generator):
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["each label once", "repeated predictions"])
-def test_pla_keeps_what_was_predicted_and_aligns_the_rest(again: bool, generator: torch.Generator):
+def test_pla_keeps_what_was_predicted_and_aligns_the_rest(again, generator):
     log_p, present = drawn(generator)
     present[:, 5] = False
     photos = len(present)
@@ -122,7 +120,7 @@ def test_a_photo_with_more_labels_than_steps_keeps_the_predicted_then_the_most_p
     assert aligned_labels(log_p, present, torch.tensor([[1, 4]]), 2).tolist()[0][0] == 1
 
 
-def test_alignment_moves_with_the_labels(generator: torch.Generator):
+def test_alignment_moves_with_the_labels(generator):
     log_p, present = drawn(generator)
     moved = torch.tensor([3, 5, 0, 1, 4, 2])
     found = aligned_labels(log_p, present, None, 4)

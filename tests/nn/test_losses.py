@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import itertools
 import math
 from functools import partial
@@ -48,17 +46,17 @@ def value_and_slope(name: str, logits: Tensor, targets: Tensor) -> tuple[Tensor,
 
 
 @pytest.fixture
-def logits(generator: torch.Generator) -> Tensor:
+def logits(generator) -> Tensor:
     return 3 * torch.randn(4, 5, generator=generator, dtype=torch.double)
 
 
 @pytest.fixture
-def targets(generator: torch.Generator) -> Tensor:
+def targets(generator) -> Tensor:
     return torch.randint(-1, 2, (4, 5), generator=generator)
 
 
 @every_loss
-def test_unknown_targets_do_not_contribute(name: str, logits: Tensor, targets: Tensor):
+def test_unknown_targets_do_not_contribute(name, logits, targets):
     loss, slope = value_and_slope(name, logits, targets)
     elsewhere = torch.where(targets == -1, logits + 100, logits)
     assert_close(value_and_slope(name, elsewhere, targets), (loss, slope))
@@ -68,7 +66,7 @@ def test_unknown_targets_do_not_contribute(name: str, logits: Tensor, targets: T
 
 
 @every_loss
-def test_photos_without_known_targets_cost_nothing(name: str, logits: Tensor):
+def test_photos_without_known_targets_cost_nothing(name, logits):
     loss, slope = value_and_slope(name, logits, torch.full((4, 5), -1))
     assert loss == 0
     assert not slope.any()
@@ -76,7 +74,7 @@ def test_photos_without_known_targets_cost_nothing(name: str, logits: Tensor):
 
 @every_loss
 @pytest.mark.parametrize("target", [1, 0])
-def test_extreme_logits_have_finite_losses_and_gradients(name: str, target: int):
+def test_extreme_logits_have_finite_losses_and_gradients(name, target):
     extremes = torch.tensor([0, 90, -90, 1e4, -1e4, 1e37, -1e37])[:, None].expand(7, 5).clone()
     if name == "mean":
         extremes = extremes.double()
@@ -87,9 +85,7 @@ def test_extreme_logits_have_finite_losses_and_gradients(name: str, target: int)
 
 @pytest.mark.parametrize("ranking", RANKINGS)
 @pytest.mark.parametrize("target", [1, 0])
-def test_rankings_of_photos_with_one_kind_of_target_cost_nothing(
-    ranking: str, target: int, logits: Tensor
-):
+def test_rankings_of_photos_with_one_kind_of_target_cost_nothing(ranking, target, logits):
     loss, slope = value_and_slope(ranking, (1e30 * logits).float(), torch.full((4, 5), target))
     assert slope.isfinite().all()
     if (ranking, target) != ("softmax", 1):
@@ -97,17 +93,13 @@ def test_rankings_of_photos_with_one_kind_of_target_cost_nothing(
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-def test_rankings_ignore_an_offset_of_all_logits_of_a_photo(
-    ranking: str, logits: Tensor, targets: Tensor
-):
+def test_rankings_ignore_an_offset_of_all_logits_of_a_photo(ranking, logits, targets):
     moved = value_and_slope(ranking, logits + torch.arange(4)[:, None], targets)
     assert_close(moved, value_and_slope(ranking, logits, targets))
 
 
 @pytest.mark.parametrize("name", ["sum", "asymmetric", "exact", "softmax"])
-def test_losses_of_half_precision_logits_are_computed_in_float32(
-    name: str, logits: Tensor, targets: Tensor
-):
+def test_losses_of_half_precision_logits_are_computed_in_float32(name, logits, targets):
     halved = logits.bfloat16()
     assert LOSSES[name](halved, targets).dtype == torch.float32
     assert_close(LOSSES[name](halved, targets), LOSSES[name](halved.float(), targets))
@@ -127,7 +119,7 @@ def test_label_loss_by_hand():
     assert one == pytest.approx((math.log1p(math.exp(-2)) + math.log(2)) / 2)
 
 
-def test_the_mean_over_labels_is_the_function_in_the_papers_footnote(logits: Tensor):
+def test_the_mean_over_labels_is_the_function_in_the_papers_footnote(logits):
     targets = (logits > 0.5).long()
     expected = F.multilabel_soft_margin_loss(logits, targets.double())
     assert_close(label_loss(logits, targets, reduction="mean"), expected)
@@ -140,7 +132,7 @@ def test_weights_multiply_absent_and_present_labels():
 
 
 @pytest.mark.parametrize(("present", "score"), [(0, 0.1), (1, 0.9)])
-def test_smoothing_moves_the_optimal_score_off_certainty(present: int, score: float):
+def test_smoothing_moves_the_optimal_score_off_certainty(present, score):
     optimum = torch.tensor([[score]], dtype=torch.double).logit().requires_grad_()
     label_loss(optimum, torch.tensor([[present]]), smoothing=0.1).backward()
     assert optimum.grad.item() == pytest.approx(0, abs=1e-9)
@@ -155,9 +147,7 @@ def test_vac_weights_present_labels_more_the_rarer_they_are():
 @pytest.mark.parametrize(
     "config", [AsymmetricConfig(), asymmetric(1, 4, 0.2), asymmetric(2.5, 0.5, 0, detach=True)]
 )
-def test_the_asymmetric_loss_follows_equations_4_to_7(
-    logits: Tensor, targets: Tensor, config: AsymmetricConfig
-):
+def test_the_asymmetric_loss_follows_equations_4_to_7(logits, targets, config):
     expected = torch.zeros_like(logits)
     for place, logit in enumerate(logits.flatten().tolist()):
         score = 1 / (1 + math.exp(-logit))
@@ -173,9 +163,7 @@ def test_the_asymmetric_loss_follows_equations_4_to_7(
 
 
 @pytest.mark.parametrize("detach", [False, True])
-def test_the_asymmetric_gradient_passes_through_the_weight_unless_detached(
-    logits: Tensor, targets: Tensor, detach: bool
-):
+def test_the_asymmetric_gradient_passes_through_the_weight_unless_detached(logits, targets, detach):
     config = asymmetric(1, 4, 0.05, detach=detach)
     logits.requires_grad_()
     score = logits.sigmoid()
@@ -188,9 +176,7 @@ def test_the_asymmetric_gradient_passes_through_the_weight_unless_detached(
     assert_close(*(torch.autograd.grad(one.sum(), logits)[0] for one in (loss, expected)))
 
 
-def test_without_powers_and_margin_the_asymmetric_loss_is_cross_entropy(
-    logits: Tensor, targets: Tensor
-):
+def test_without_powers_and_margin_the_asymmetric_loss_is_cross_entropy(logits, targets):
     how = {"reduction": "mean", "weights": WEIGHTS}
     plain = label_loss(logits, targets, asymmetric=asymmetric(0, 0, 0), **how)
     assert_close(plain, label_loss(logits, targets, **how))
@@ -205,7 +191,7 @@ def test_an_absent_label_below_the_margin_costs_nothing():
 
 
 @pytest.mark.parametrize(("present", "logit"), [(1, -30.0), (0, 30.0)])
-def test_a_confident_mistake_keeps_its_gradient(present: int, logit: float):
+def test_a_confident_mistake_keeps_its_gradient(present, logit):
     logits = torch.tensor([[logit]], requires_grad=True)
     loss = label_loss(logits, torch.tensor([[present]]), asymmetric=asymmetric(0, 2, 0))
     loss.backward()
@@ -233,7 +219,7 @@ def harmonic(rank: int) -> float:
     ],
 )
 def test_the_ranking_loss_is_a_transcription_of_its_paper(
-    logits: Tensor, targets: Tensor, ranking: str, violators: str, reduction: str
+    logits, targets, ranking, violators, reduction
 ):
     photos = []
     for row, known in zip(logits.tolist(), targets.tolist(), strict=True):
@@ -247,7 +233,7 @@ def test_the_ranking_loss_is_a_transcription_of_its_paper(
     assert loss.item() == pytest.approx(sum(photos) / len(photos))
 
 
-def test_exact_ranks_have_no_gradient(logits: Tensor, targets: Tensor):
+def test_exact_ranks_have_no_gradient(logits, targets):
     _, gradient = value_and_slope("exact", logits, targets)
     expected = torch.zeros_like(gradient)
     for photo, (row, known) in enumerate(zip(logits.tolist(), targets.tolist(), strict=True)):
@@ -272,7 +258,7 @@ def test_warp_by_hand():
 
 
 @pytest.mark.parametrize("trials", [None, 2])
-def test_sampled_warp_averages_to_all_orders_of_the_absent_labels(trials: int | None):
+def test_sampled_warp_averages_to_all_orders_of_the_absent_labels(trials):
     logits = torch.tensor([[2.0, 3.0, 1.5, 0.5, 0.0, 9.0]], dtype=torch.double)
     targets = torch.tensor([[1, 0, 0, 0, 0, -1]])
     costs = []
@@ -284,7 +270,7 @@ def test_sampled_warp_averages_to_all_orders_of_the_absent_labels(trials: int | 
     assert loss.item() == pytest.approx(sum(costs) / len(costs), rel=0.02)
 
 
-def test_one_sample_moves_one_pair(generator: torch.Generator):
+def test_one_sample_moves_one_pair(generator):
     known = [1, 0, 0, 0, 0, -1]
     logits = torch.randn(50, 6, generator=generator, dtype=torch.double)
     _, gradient = value_and_slope("sampled", logits, torch.tensor([known]).expand(50, 6))
@@ -298,21 +284,21 @@ def test_one_sample_moves_one_pair(generator: torch.Generator):
 
 
 @pytest.mark.parametrize("ranking", ["exact", "sampled", "hinge"])
-def test_a_photo_ranked_by_the_margin_costs_nothing(ranking: str):
+def test_a_photo_ranked_by_the_margin_costs_nothing(ranking):
     logits = torch.tensor([[3.0, 2.5, 1.5, 0.0, 7.0]])
     loss, slope = value_and_slope(ranking, logits, torch.tensor([[1, 1, 0, 0, -1]]))
     assert loss == 0
     assert not slope.any()
 
 
-def test_the_softmax_is_cross_entropy_against_equal_shares(logits: Tensor):
+def test_the_softmax_is_cross_entropy_against_equal_shares(logits):
     targets = torch.tensor([[1, 0, 1, 0, 0], [0, 0, 0, 1, 0], [1, 1, 1, 0, 0], [0, 1, 0, 0, 0]])
     shares = targets.double() / targets.sum(1, keepdim=True)
     assert_close(ranking_loss(logits, targets, "softmax"), F.cross_entropy(logits, shares))
 
 
 @pytest.fixture
-def maps(generator: torch.Generator) -> Tensor:
+def maps(generator) -> Tensor:
     return torch.randn(2, 2, 3, 4, 5, generator=generator, dtype=torch.double)
 
 
@@ -328,16 +314,14 @@ def test_map_consistency_by_hand():
     assert measured == pytest.approx(expected)
 
 
-def test_the_norm_is_equation_12(maps: Tensor):
+def test_the_norm_is_equation_12(maps):
     norms = [math.hypot(*row.tolist()) for row in (maps[0] - maps[1]).flatten(0, 1).flatten(1)]
     expected = sum(norms) / (3 * 4 * 5) / 2  # over L h w, and the mean over photos
     assert map_consistency(*maps, "norm").item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("error", "power"), [("squared", 2), ("norm", 1), ("relative", 0)])
-def test_a_distance_is_symmetric_ignores_biases_and_scales_with_the_unit(
-    maps: Tensor, error: str, power: int
-):
+def test_a_distance_is_symmetric_ignores_biases_and_scales_with_the_unit(maps, error, power):
     distance = map_consistency(*maps, error)
     assert_close(map_consistency(*maps.flip(0), error), distance)
     bias = torch.tensor([1.0, -20.0, 300.0], dtype=torch.double)[:, None, None]
@@ -346,7 +330,7 @@ def test_a_distance_is_symmetric_ignores_biases_and_scales_with_the_unit(
 
 
 @pytest.mark.parametrize("error", ["squared", "norm", "relative"])
-def test_only_a_relative_error_is_not_lowered_by_flattening_all_maps(maps: Tensor, error: str):
+def test_only_a_relative_error_is_not_lowered_by_flattening_all_maps(maps, error):
     maps.requires_grad_()
     map_consistency(*maps, error).backward()
     towards_flat = (maps.grad * maps.detach()).sum()
@@ -359,7 +343,7 @@ def test_only_a_relative_error_is_not_lowered_by_flattening_all_maps(maps: Tenso
 
 @pytest.mark.parametrize("error", ["squared", "norm", "relative"])
 @pytest.mark.parametrize("flat", [False, True])
-def test_equal_maps_have_no_distance_and_no_gradient(maps: Tensor, error: str, flat: bool):
+def test_equal_maps_have_no_distance_and_no_gradient(maps, error, flat):
     one = (maps[0] * (not flat)).requires_grad_()
     distance = map_consistency(one, one.detach().clone(), error)
     distance.backward()
@@ -377,6 +361,6 @@ def test_the_mean_over_one_label_is_its_own_loss():
     assert ranking_loss(logits, targets, reduction="mean").item() == pytest.approx(0.5)
 
 
-def test_a_relative_error_knows_maps_of_a_hundredth(maps: Tensor):
+def test_a_relative_error_knows_maps_of_a_hundredth(maps):
     once, small = (map_consistency(k * maps[0], k * maps[1], "relative") for k in (1, 0.01))
     assert_close(small, once)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,7 @@ def _blocks(request, monkeypatch):
 
 @pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize(("total", "count"), [(1, 5), (31, 1), (64, 1), (65, 40), (1000, 40)])
-def test_it_is_a_stable_sort_whatever_the_blocks(generator, total: int, count: int):
+def test_it_is_a_stable_sort_whatever_the_blocks(generator, total, count):
     queries, remembered = whole_numbers(7, 6, generator), whole_numbers(total, 6, generator)
     found = nearest(queries, remembered, count)
     assert torch.equal(found, sorted_rows(queries, remembered, count))
@@ -37,7 +35,7 @@ def test_it_is_a_stable_sort_whatever_the_blocks(generator, total: int, count: i
 
 @pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_it_ranks_numbers_of_any_size_and_sign(generator, dtype: torch.dtype):
+def test_it_ranks_numbers_of_any_size_and_sign(generator, dtype):
     queries = torch.randn(5, 8, generator=generator, dtype=dtype)
     sizes = torch.logspace(-30, 8, 300, dtype=dtype)[:, None]
     remembered = sizes * torch.randn(300, 8, generator=generator, dtype=dtype)

@@ -1,7 +1,5 @@
 """Laws of labels that exclude each other."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,7 @@ def logits() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("groups", GROUPS)
-def test_scores_of_a_group_are_its_softmax_in_every_form(logits, groups) -> None:
+def test_scores_of_a_group_are_its_softmax_in_every_form(logits, groups):
     scores = one_of_scores(logits, groups)
     assert torch.allclose(one_of_log_odds(logits, groups).sigmoid(), scores)
     decided = Decision.default(6, groups).scores(logits)
@@ -37,7 +35,7 @@ def test_scores_of_a_group_are_its_softmax_in_every_form(logits, groups) -> None
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_the_highest_of_a_complete_group_is_predicted_and_never_two(logits, complete) -> None:
+def test_the_highest_of_a_complete_group_is_predicted_and_never_two(logits, complete):
     groups = (OneOf((1, 2, 5), complete),)
     targets = torch.zeros(50, 6, dtype=torch.int8)
     targets[torch.arange(50), torch.tensor([1, 2, 5])[torch.arange(50) % 3]] = 1
@@ -55,7 +53,7 @@ def test_the_highest_of_a_complete_group_is_predicted_and_never_two(logits, comp
             assert predicted.any(1).all()
 
 
-def test_the_cost_of_a_group_is_the_likelihood_of_what_is_known(logits) -> None:
+def test_the_cost_of_a_group_is_the_likelihood_of_what_is_known(logits):
     complete, open_ = OneOf((0, 1, 2), complete=True), OneOf((0, 1, 2))
     for group, none in ((complete, 0.0), (open_, 1.0)):
         odds = torch.cat([logits[:, :3].exp(), torch.full((50, 1), none).double()], 1)
@@ -71,7 +69,7 @@ def test_the_cost_of_a_group_is_the_likelihood_of_what_is_known(logits) -> None:
             assert torch.allclose(one_of_cost(logits, targets, group), expected, atol=1e-9)
 
 
-def test_the_cost_of_a_mixed_photo_is_the_mixture_of_costs(logits) -> None:
+def test_the_cost_of_a_mixed_photo_is_the_mixture_of_costs(logits):
     first, second = torch.eye(6)[[0] * 50], torch.eye(6)[[1] * 50]
     for group in (OneOf((0, 1, 2), complete=True), OneOf((0, 1, 2))):
         mixed = one_of_cost(logits, 0.3 * first + 0.7 * second, group)
@@ -79,7 +77,7 @@ def test_the_cost_of_a_mixed_photo_is_the_mixture_of_costs(logits) -> None:
         assert torch.allclose(mixed, sum(w * c for w, c in zip((0.3, 0.7), parts, strict=True)))
 
 
-def test_the_loss_has_finite_gradients_and_none_of_what_is_unknown() -> None:
+def test_the_loss_has_finite_gradients_and_none_of_what_is_unknown():
     logits = torch.tensor([[80.0, -80.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
     targets = torch.tensor([[0, 0, 1], [-1, -1, -1]])  # the first contradicts a complete group
     for complete in (True, False):
@@ -89,13 +87,13 @@ def test_the_loss_has_finite_gradients_and_none_of_what_is_unknown() -> None:
         assert logits.grad[1].abs().max() < 1e-6
 
 
-def test_a_group_of_one_with_none_is_a_label_of_its_own(logits) -> None:
+def test_a_group_of_one_with_none_is_a_label_of_its_own(logits):
     targets = torch.randint(-1, 2, (50, 6), generator=torch.Generator().manual_seed(1))
     alone = tuple(OneOf((label,)) for label in range(6))
     assert torch.allclose(label_loss(logits, targets, one_of=alone), label_loss(logits, targets))
 
 
-def test_a_group_is_complete_if_no_photo_is_known_to_lack_all_of_it() -> None:
+def test_a_group_is_complete_if_no_photo_is_known_to_lack_all_of_it():
     names = ("day", "dog", "night")
     for rows, complete in (
         ([[1, 0, 0], [0, 1, 1]], True),
@@ -107,7 +105,7 @@ def test_a_group_is_complete_if_no_photo_is_known_to_lack_all_of_it() -> None:
         assert found == (OneOf((0, 2), complete),)
 
 
-def test_groups_follow_their_labels(logits) -> None:
+def test_groups_follow_their_labels(logits):
     space = empty_label_space("abc")
     grouped = type(space)(
         space.names, space.vectors, space.cooccurrence, space.photos, (OneOf((0, 1), True),)

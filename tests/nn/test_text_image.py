@@ -1,7 +1,5 @@
 """Text-image encoders of a few random numbers: that they are read, and that others are refused."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -64,7 +62,7 @@ def written(folder: Path, settings: dict[str, Any]) -> Path:
 
 
 @pytest.fixture(params=[CLIP, SIGLIP], ids=["clip", "siglip"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def folder(request, tmp_path) -> Path:
     return written(tmp_path / "model", request.param)
 
 
@@ -74,7 +72,7 @@ def changed(folder: Path, part: str, **values: object) -> None:
     (folder / CONFIG).write_text(json.dumps(content))
 
 
-def test_embeddings_are_those_of_open_clip_with_length_1(folder: Path):
+def test_embeddings_are_those_of_open_clip_with_length_1(folder):
     encoder = TextImageEncoder.load(folder, RUNTIME)
     model, _, square = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     model.eval()
@@ -90,7 +88,7 @@ def test_embeddings_are_those_of_open_clip_with_length_1(folder: Path):
     assert encoder.side == 32
 
 
-def test_tokens_are_cleaned_ended_and_filled_up(tmp_path: Path):
+def test_tokens_are_cleaned_ended_and_filled_up(tmp_path):
     encoder = TextImageEncoder.load(written(tmp_path / "model", SIGLIP), RUNTIME)
     assert encoder.tokens(SENTENCES).tolist() == [
         [3, 4, 5, 3, 6, 1, 0, 0, 0, 0, 0, 0],
@@ -98,7 +96,7 @@ def test_tokens_are_cleaned_ended_and_filled_up(tmp_path: Path):
     ]
 
 
-def test_other_weights_have_another_name(tmp_path: Path):
+def test_other_weights_have_another_name(tmp_path):
     names = {
         TextImageEncoder.load(written(tmp_path / str(kind), settings), RUNTIME).name[-16:]
         for kind, settings in enumerate((CLIP, SIGLIP))
@@ -122,7 +120,7 @@ def test_what_does_not_fit_or_could_run_code_is_refused(folder, part, values, me
         TextImageEncoder.load(folder, RUNTIME)
 
 
-def test_a_folder_without_settings_or_safe_weights_is_refused(folder: Path):
+def test_a_folder_without_settings_or_safe_weights_is_refused(folder):
     weights = folder / "open_clip_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(DataError, match=r"one .safetensors file"):

@@ -1,8 +1,6 @@
 """The contract of an encoder, over families of timm with random weights."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import timm
@@ -14,13 +12,10 @@ from torch.testing import assert_close
 from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
 from tagsight.nn.backbones import build_backbone
+from tagsight.nn.encoder_base import Backbone
 from tagsight.nn.encoder_weights import timm_model
 from tagsight.nn.token_encoder import with_rows, without_rows
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
-
-if TYPE_CHECKING:
-    from tagsight.nn.encoder_base import Backbone
-
 
 UNLIKE = ("small_cait", "small_xcit")
 """Families whose class token joins after the blocks, so that timm's own outputs have no grid."""
@@ -66,7 +61,7 @@ def timm_grid(network: Any, normalised: Tensor, stride: int) -> Tensor:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_family_has_the_grid_of_timm_split_or_not_and_trains_in_bfloat16_too(name: str):
+def test_a_family_has_the_grid_of_timm_split_or_not_and_trains_in_bfloat16_too(name):
     whole, split = seeded(name), SPLIT.get(name, 1)
     images = images_for(whole)
     with torch.no_grad():
@@ -93,7 +88,7 @@ def test_a_family_has_the_grid_of_timm_split_or_not_and_trains_in_bfloat16_too(n
 
 
 @pytest.mark.parametrize("name", [SMALL["vit_small_patch14_reg4_dinov2"], "test_vit3"])
-def test_a_class_token_adds_the_same_to_every_cell(name: str):
+def test_a_class_token_adds_the_same_to_every_cell(name):
     backbone = seeded(name)
     images = images_for(backbone)
     with torch.no_grad():
@@ -124,7 +119,7 @@ def test_registers_and_class_tokens_travel_above_the_grid():
         ("vit_small_patch14_dinov2.lvd142m", 0.485),
     ],
 )
-def test_normalisation_follows_the_pretrained_weights(name: str, mean: float):
+def test_normalisation_follows_the_pretrained_weights(name, mean):
     assert timm.models.get_pretrained_cfg(name).mean[0] == pytest.approx(mean)
     assert timm.create_model("test_vit").pretrained_cfg["mean"] == (0.5, 0.5, 0.5)
     assert_close(seeded("test_vit").mean.flatten(), torch.full((3,), 0.5))

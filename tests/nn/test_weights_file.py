@@ -1,23 +1,17 @@
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import timm
 import torch
 from encoder_families import SMALL
 from safetensors.torch import save_file
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
 from tagsight.nn.encoder_weights import create_encoder, missing_weights
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor, nn
 
 DINO = SMALL["vit_small_patch14_reg4_dinov2"]
 
@@ -31,9 +25,7 @@ def tensors_of(name: str, **options: object) -> dict[str, Tensor]:
     return timm.create_model(name, **options).state_dict()
 
 
-def test_weights_under_timm_s_names_are_read_without_their_classifier(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+def test_weights_under_timm_s_names_are_read_without_their_classifier(tmp_path, caplog):
     tensors = tensors_of("test_vit")
     save_file({key: value.half() for key, value in tensors.items()}, tmp_path / "a.safetensors")
     torch.save({"state_dict": tensors}, tmp_path / "a.pth")
@@ -45,7 +37,7 @@ def test_weights_under_timm_s_names_are_read_without_their_classifier(
     assert not caplog.records
 
 
-def test_weights_under_the_original_project_s_names_are_translated(tmp_path: Path):
+def test_weights_under_the_original_project_s_names_are_translated(tmp_path):
     """Those of ConvNeXt's authors, whose layers timm calls otherwise."""
     tensors = tensors_of("test_convnext")
     changes = {
@@ -73,13 +65,13 @@ def test_weights_under_the_original_project_s_names_are_translated(tmp_path: Pat
         assert torch.equal(value, tensors[key]), key
 
 
-def test_positions_of_another_resolution_are_resampled(tmp_path: Path):
+def test_positions_of_another_resolution_are_resampled(tmp_path):
     save_file(tensors_of("test_vit", img_size=224), tmp_path / "large.safetensors")
     network = read("test_vit", tmp_path / "large.safetensors")
     assert network.state_dict()["pos_embed"].shape[1] == 1 + 10 * 10
 
 
-def test_tensors_that_are_left_over_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_tensors_that_are_left_over_are_reported(tmp_path, caplog):
     save_file(
         {**tensors_of("test_vit"), "projection.weight": torch.ones(2)},
         tmp_path / "more.safetensors",
@@ -101,16 +93,14 @@ def test_tensors_that_are_left_over_are_reported(tmp_path: Path, caplog: pytest.
         ("test_vit", {"norm.weight": None}, r"a file in which norm.weight is missing;"),
     ],
 )
-def test_weights_of_another_encoder_are_refused(
-    tmp_path: Path, name: str, changed: dict[str, Tensor | None], message: str
-):
+def test_weights_of_another_encoder_are_refused(tmp_path, name, changed, message):
     tensors = {k: v for k, v in (tensors_of("test_vit") | changed).items() if v is not None}
     save_file(tensors, tmp_path / "a.safetensors")
     with pytest.raises(DataError, match=message):
         read(name, tmp_path / "a.safetensors")
 
 
-def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
+def test_files_that_cannot_be_read_are_refused(tmp_path):
     for name in ("damaged.safetensors", "damaged.pth"):
         (tmp_path / name).write_bytes(b"no tensors")
         with pytest.raises(DataError, match=f"{name}, which cannot be read: .*[a-z]{{3}}"):
@@ -126,7 +116,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
         create_encoder(BackboneConfig(name="test_vit", weights="embedded"))
 
 
-def test_a_hub_that_cannot_be_reached_is_told_within_five_seconds(monkeypatch: pytest.MonkeyPatch):
+def test_a_hub_that_cannot_be_reached_is_told_within_five_seconds(monkeypatch):
     missing_weights.cache_clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     began = time.monotonic()

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import platform
 from dataclasses import replace
@@ -28,7 +26,7 @@ def test_a_device_is_always_found():
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:99", ""])
-def test_a_device_that_is_not_here_is_refused(device: str):
+def test_a_device_that_is_not_here_is_refused(device):
     with pytest.raises(DataError, match=f"a device of this machine .*, got '{device}'"):
         Runtime.choose(device)
 
@@ -43,7 +41,7 @@ def test_without_a_cuda_device_none_is_offered():
 
 
 @pytest.mark.parametrize(("precision", "dtype"), PRECISIONS.items())
-def test_convolutions_run_in_the_chosen_precision(precision: str, dtype: torch.dtype):
+def test_convolutions_run_in_the_chosen_precision(precision, dtype):
     runtime = Runtime.choose("cpu", precision)
     with runtime.autocast():
         features = torch.nn.Conv2d(3, 2, 1)(torch.rand(1, 3, 4, 4))

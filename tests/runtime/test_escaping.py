@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import csv
 import io
 import logging
@@ -23,7 +21,7 @@ CELLS = st.text(st.sampled_from(["=", "+", "-", "@", "'", "1", ".", "e", "%", "a
 
 
 @given(BORDERS)
-def test_a_terminal_obeys_nothing_and_shows_all_letters(text: str):
+def test_a_terminal_obeys_nothing_and_shows_all_letters(text):
     shown = printable(text)
     assert not CONTROLS.search(shown)
     assert [c for c in text if c.isalnum()] == [
@@ -40,12 +38,12 @@ def test_every_control_character_and_mark_of_direction_is_escaped():
 
 
 @given(CELLS)
-def test_a_cell_is_read_back_as_it_was(text: str):
+def test_a_cell_is_read_back_as_it_was(text):
     assert csv_content(csv_cell(text)) == text
 
 
 @given(CELLS)
-def test_no_cell_is_run_by_a_spreadsheet_and_numbers_stay(text: str):
+def test_no_cell_is_run_by_a_spreadsheet_and_numbers_stay(text):
     cell = csv_cell(text)
     if cell.startswith(STARTS) and len(cell) > 1:
         assert float(cell.removesuffix("%")) is not None
@@ -53,13 +51,13 @@ def test_no_cell_is_run_by_a_spreadsheet_and_numbers_stay(text: str):
 
 
 @given(st.lists(BORDERS, min_size=1, max_size=4))
-def test_a_row_is_a_row_whatever_its_cells_hold(cells: list[str]):
+def test_a_row_is_a_row_whatever_its_cells_hold(cells):
     first, second = csv.reader(io.StringIO(csv_line(cells) + "end\n", newline=""), strict=True)
     assert second == ["end"]
     assert len(first) == len(cells)
 
 
-def test_labels_of_a_table_are_read_back_for_training(tmp_path: Path):
+def test_labels_of_a_table_are_read_back_for_training(tmp_path):
     names = ["=1+1", "-dog", "@cat", "'-it", "plain"]
     rows = [["path", "labels"], *([f"+{i}.jpg", csv_list(names[i:])] for i in range(5))]
     (tmp_path / "labels.csv").write_text("".join(csv_line(row) for row in rows))
@@ -69,7 +67,7 @@ def test_labels_of_a_table_are_read_back_for_training(tmp_path: Path):
     assert read.targets[0].tolist() == [1] * 5
 
 
-def test_nothing_that_the_command_prints_is_obeyed(capsys, tmp_path: Path, monkeypatch):
+def test_nothing_that_the_command_prints_is_obeyed(capsys, tmp_path, monkeypatch):
     print_result([HOSTILE])
     print_info(HOSTILE)
     with listed(tmp_path / "problems.csv") as left_out:

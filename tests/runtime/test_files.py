@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path
@@ -62,7 +60,7 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_after_an_error_the_old_file_is_left_and_nothing_else(tmp_path, existing: bool):
+def test_after_an_error_the_old_file_is_left_and_nothing_else(tmp_path, existing):
     path = tmp_path / "file"
     if existing:
         path.write_text("old")
@@ -87,7 +85,7 @@ def test_a_folder_that_is_not_finished_leaves_the_old_one(folder):
 
 
 @pytest.mark.parametrize("failing", [1, 2])
-def test_an_error_in_the_exchange_leaves_the_old_folder(folder, monkeypatch, failing: int):
+def test_an_error_in_the_exchange_leaves_the_old_folder(folder, monkeypatch, failing):
     rename, calls = Path.rename, []
 
     def interrupted(self: Path, target: Path) -> Path:

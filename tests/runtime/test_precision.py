@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import torch
 
 from tagsight.nn.class_activation import class_logits, class_maps, pooled

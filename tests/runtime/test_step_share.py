@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -13,7 +11,7 @@ def numbers(places: range, *, step: int = 3, shared: bool = False) -> list[torch
 
 
 @pytest.mark.parametrize("end", [1, 3, 5])
-def test_what_is_drawn_for_a_photo_depends_on_its_place_in_the_step_only(end: int):
+def test_what_is_drawn_for_a_photo_depends_on_its_place_in_the_step_only(end):
     whole, parts = numbers(range(6)), (numbers(range(end)), numbers(range(end, 6)))
     for draw, first, second in zip(whole, *parts, strict=True):
         assert torch.equal(torch.cat([first, second]), draw)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import threading
 
 import pytest
@@ -22,7 +20,7 @@ def test_results_come_in_the_order_of_the_items_whoever_finishes_first():
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 7])
-def test_no_more_items_are_drawn_than_taken_and_ahead(ahead: int):
+def test_no_more_items_are_drawn_than_taken_and_ahead(ahead):
     drawn = 0
 
     def items():
@@ -70,7 +68,7 @@ def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest():
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(0, 1), (1, 0)])
-def test_numbers_that_allow_no_work_are_refused_at_once(workers: int, ahead: int):
+def test_numbers_that_allow_no_work_are_refused_at_once(workers, ahead):
     with pytest.raises(ValueError, match="at least one worker and one item ahead"):
         ordered_map(str, [], workers=workers, ahead=ahead)
 
@@ -92,9 +90,7 @@ def test_an_item_is_made_while_the_one_before_is_in_work():
 
 
 @pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt])
-def test_items_that_were_given_are_finished_though_the_next_cannot_be_made(
-    raised: type[BaseException],
-):
+def test_items_that_were_given_are_finished_though_the_next_cannot_be_made(raised):
     results: list[str] = []
 
     def interrupted() -> None:

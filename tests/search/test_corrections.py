@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,18 +27,18 @@ def meant(text: str) -> list[str]:
         ("'dinning tabel' or dog", '"dining table" or dog'),
     ],
 )
-def test_misspelt_incomplete_and_unconnected_names_are_understood(text: str, expected: str):
+def test_misspelt_incomplete_and_unconnected_names_are_understood(text, expected):
     assert meant(text)[0] == expected
 
 
 @pytest.mark.parametrize("text", ["zebra", "dgo and zebra", "dgo and (cat", "x" * 9000])
-def test_nothing_is_offered_that_would_be_refused(text: str):
+def test_nothing_is_offered_that_would_be_refused(text):
     assert meant(text) == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40))
-def test_what_is_offered_is_always_understood(text: str):
+def test_what_is_offered_is_always_understood(text):
     try:
         parse(text, NAMES)
     except UnknownLabelError as error:
@@ -53,7 +51,7 @@ def test_what_is_offered_is_always_understood(text: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_label_that_is_written_as_an_expression_is_read_as_itself(name: str):
+def test_a_label_that_is_written_as_an_expression_is_read_as_itself(name):
     assert parse(written(name), NAMES).name == name
 
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -39,7 +37,7 @@ def entry(number: int, **changes: object) -> Entry:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> SearchIndex:
+def index(tmp_path) -> SearchIndex:
     return SearchIndex.create(tmp_path / "index", FACTS)
 
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +17,7 @@ pytest.importorskip("lancedb")
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(tmp_path) -> Path:
     folder = tmp_path / "photos"
     (folder / "deep").mkdir(parents=True)
     for i, colour in enumerate(("red", "green", "blue")):
@@ -30,7 +28,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> SearchIndex:
+def index(tmp_path) -> SearchIndex:
     recognizer = channels_recognizer()
     length = len(recognizer(corner("red")).embedding)
     facts = Facts("model", "digest", recognizer.labels, (0.5,) * 3, length)

@@ -1,17 +1,12 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 from channels import corner
 from served import index_of
 
-if TYPE_CHECKING:
-    from tagsight.search.index import SearchIndex
+from tagsight.search.index import SearchIndex
 
 
 @pytest.fixture(scope="session")
-def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+def index(tmp_path_factory) -> SearchIndex:
     folder = tmp_path_factory.mktemp("served")
     (folder / "photos").mkdir()
     for colour in ("red", "green", "blue"):

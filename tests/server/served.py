@@ -1,18 +1,19 @@
 """A model that is served, and photos to search in."""
 
-from __future__ import annotations
-
 import base64
 import io
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 from channels import Channels, channels_recognizer, corner
 from fastapi.testclient import TestClient
 from PIL import Image
+from torch import Tensor
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.inference.recognizer import Recognizer
@@ -24,14 +25,7 @@ from tagsight.server.app import create_app
 from tagsight.server.connections import server_config
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from tagsight.systems.base import Recognition
+from tagsight.systems.base import Recognition
 
 LIMITS = Limits(body=200_000, photos=3, pixels=100_000, seconds=20, room=8)
 TOKEN = "correct horse battery staple"

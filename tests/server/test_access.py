@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 from served import RED, TOKEN, client_of, files, is_secured, listening, recognizer
@@ -12,11 +10,6 @@ from tagsight.server.access import Hosts, is_open
 from tagsight.server.app import create_app
 from tagsight.server.bridges import BRIDGES
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tagsight.search.index import SearchIndex
 
 HOSTS = Hosts.listening_at("127.0.0.1", ["photos.example.org"])
 LINK = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
@@ -48,12 +41,12 @@ MALFORMED = "[::1 user@localhost localhost:99999 localhost:8000:1 a/b é"
 
 
 @pytest.mark.parametrize(("expected", "hosts"), [(200, ACCEPTED), (403, FOREIGN), (400, MALFORMED)])
-def test_only_the_hosts_of_the_server_are_accepted(address, expected: int, hosts: str):
+def test_only_the_hosts_of_the_server_are_accepted(address, expected, hosts):
     found = {host: status(address, f"Host: {host}") for host in hosts.split()}
     assert found == dict.fromkeys(hosts.split(), expected)
 
 
-def test_the_host_is_checked_on_every_path_and_must_be_given_once(address: tuple[str, int]):
+def test_the_host_is_checked_on_every_path_and_must_be_given_once(address):
     for target in ("GET /", "GET /openapi.json", "POST /v1/predict", "GET /x"):
         assert status(address, "Host: evil.example", target=target) == 403
     for headers in ([], ["Host: localhost", "Host: localhost"], ["Host: "], ["Host: a b"]):
@@ -90,7 +83,7 @@ def test_only_requests_from_the_own_page_are_accepted(address, expected, host, h
     assert status(address, f"Host: {host}", *headers) == expected
 
 
-def test_a_link_from_another_page_opens_the_page_in_a_window_only(address: tuple[str, int]):
+def test_a_link_from_another_page_opens_the_page_in_a_window_only(address):
     framed = [*LINK[:2], "Sec-Fetch-Dest: iframe"]
     assert status(address, "Host: localhost", *LINK, target="GET /") == 200
     assert status(address, "Host: localhost", *framed, target="GET /") == 403
@@ -111,7 +104,7 @@ def test_a_server_that_listens_everywhere_accepts_every_address_and_only_given_n
 
 
 @pytest.fixture(scope="module")
-def guarded(index: SearchIndex) -> Service:
+def guarded(index) -> Service:
     return Service(recognizer(), index, TOKEN, bridges=tuple(BRIDGES))
 
 
@@ -120,7 +113,7 @@ def routes(service: Service, *, are_open: bool) -> list[Route]:
     return [route for route in found if is_open(route.path) == are_open]
 
 
-def test_the_token_is_checked_before_the_body_on_every_route(guarded: Service):
+def test_the_token_is_checked_before_the_body_on_every_route(guarded):
     closed = routes(guarded, are_open=False)
     assert len(closed) >= 9
     # The body is declared but never sent: a server that waits for it fails this test.
@@ -132,7 +125,7 @@ def test_the_token_is_checked_before_the_body_on_every_route(guarded: Service):
                 assert status(address, *sent, *wrong, target=target) == 401, target
 
 
-def test_open_paths_reveal_nothing_about_photos_and_model(guarded: Service):
+def test_open_paths_reveal_nothing_about_photos_and_model(guarded):
     with client_of(guarded) as client:
         for path in {route.path for route in routes(guarded, are_open=True)}:
             text = client.get(path).text

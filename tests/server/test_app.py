@@ -1,11 +1,11 @@
-from __future__ import annotations
-
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,18 +18,11 @@ from tagsight.server.limits import Limits
 from tagsight.server.service import Service
 from tagsight.visualize.contact_sheet import heatmap
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
-
-    from tagsight.search.index import SearchIndex
-
 JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def client(index: SearchIndex) -> Iterator[TestClient]:
+def client(index) -> Iterator[TestClient]:
     service = Service(recognizer(), index, limits=LIMITS)
     with client_of(service, raise_server_exceptions=False) as client:
         yield client
@@ -47,7 +40,7 @@ def picture(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,"))))
 
 
-def test_the_description_of_the_model_is_compressed_for_those_who_accept_that(client: TestClient):
+def test_the_description_of_the_model_is_compressed_for_those_who_accept_that(client):
     def asked(accepted: str) -> Any:
         return client.get("/v1/model", headers={"Accept-Encoding": accepted})
 
@@ -63,7 +56,7 @@ def test_the_description_of_the_model_is_compressed_for_those_who_accept_that(cl
         assert is_secured(response)
 
 
-def test_predictions_are_those_of_the_recogniser_for_forms_and_json(client: TestClient):
+def test_predictions_are_those_of_the_recogniser_for_forms_and_json(client):
     form = client.post("/v1/predict", files=files(RED, GREEN)).json()
     body = {"photos": [base64.b64encode(content).decode() for content in (RED, GREEN)]}
     plain = client.post("/v1/predict", json=body).json()
@@ -89,7 +82,7 @@ def test_predictions_are_those_of_the_recogniser_for_forms_and_json(client: Test
     np.testing.assert_allclose(embedded, [recognizer()(RED).embedding], atol=1e-6)
 
 
-def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client: TestClient):
+def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client):
     target = "/v1/predict?heatmaps=true&evidence=true"
     (photo,) = client.post(target, files=files(RED)).json()["photos"]
     (label,) = photo["labels"]
@@ -115,7 +108,7 @@ def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client: Te
     assert nowhere is None
 
 
-def test_scores_may_be_those_of_the_highest_and_of_predicted_labels(client: TestClient):
+def test_scores_may_be_those_of_the_highest_and_of_predicted_labels(client):
     (whole,) = client.post("/v1/predict", files=files(RED)).json()["photos"]
     (photo,) = client.post("/v1/predict?scores=1", files=files(RED)).json()["photos"]
     predicted = {name for names in whole["decided"].values() for name in names}
@@ -126,7 +119,7 @@ def test_scores_may_be_those_of_the_highest_and_of_predicted_labels(client: Test
     assert client.post("/v1/predict?scores=0", files=files(RED)).status_code == 422
 
 
-def test_states_and_metrics_are_open_and_count_by_route(client: TestClient):
+def test_states_and_metrics_are_open_and_count_by_route(client):
     alive = client.get("/healthz")
     assert alive.json() == {"status": "alive"}
     assert is_secured(alive)
@@ -138,7 +131,7 @@ def test_states_and_metrics_are_open_and_count_by_route(client: TestClient):
     assert "tagsight_photos_waiting 0.0" in text
 
 
-def test_the_document_lists_every_route_and_its_examples_work(client: TestClient):
+def test_the_document_lists_every_route_and_its_examples_work(client):
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
         *("/healthz", "/readyz", "/metrics"),
@@ -161,7 +154,7 @@ def test_the_document_lists_every_route_and_its_examples_work(client: TestClient
     ],
     ids=["empty", "SVG", "truncated", "bomb"],
 )
-def test_unusable_photos_are_refused_and_named(client, content: bytes, status: int, message: str):
+def test_unusable_photos_are_refused_and_named(client, content, status, message):
     response = client.post("/v1/predict", files=files(content))
     assert response.status_code == status
     assert message in error(response)
@@ -215,7 +208,7 @@ QUICK = settings(
 
 @QUICK
 @given(st.data())
-def test_no_damaged_photo_stops_the_server(client: TestClient, data: st.DataObject):
+def test_no_damaged_photo_stops_the_server(client, data):
     content = bytearray(data.draw(st.sampled_from([RED, GREEN])))
     for _ in range(data.draw(st.integers(1, 20))):
         place = data.draw(st.integers(0, len(content) - 1))
@@ -231,7 +224,7 @@ def test_no_damaged_photo_stops_the_server(client: TestClient, data: st.DataObje
     body=st.binary(max_size=400),
     kind=st.sampled_from(["application/json", "multipart/form-data; boundary=a", "text/plain"]),
 )
-def test_no_body_stops_the_server(client: TestClient, body: bytes, kind: str):
+def test_no_body_stops_the_server(client, body, kind):
     response = client.post("/v1/predict", content=body, headers={"content-type": kind})
     assert response.status_code in {413, 415, 422}
     assert error(response)

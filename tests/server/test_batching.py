@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,14 +8,10 @@ from channels import channels_recognizer
 from served import GREEN, RED, Watched
 
 from tagsight.errors import DataError
+from tagsight.inference.recognizer import Recognizer
 from tagsight.server.batching import Batcher, QueueFullError
 from tagsight.server.decoding import DecoderPool
 from tagsight.server.limits import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tagsight.inference.recognizer import Recognizer
 
 
 @asynccontextmanager

@@ -1,11 +1,9 @@
-from __future__ import annotations
-
 import http.client
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -13,9 +11,6 @@ from served import RED, files, listening, recognizer
 
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SHORT = Limits(header_seconds=1, exchange_seconds=8, seconds=1, header=4096)
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -50,12 +45,12 @@ def answered(address: tuple[str, int], sent: bytes) -> bytes:
     [b"", b"GET / HTTP/1.1\r\n", GET + GET[:-2], POST[:-4]],
     ids=["nothing", "line", "second header", "half a header"],
 )
-def test_an_incomplete_header_closes_the_connection(address: tuple[str, int], sent: bytes):
+def test_an_incomplete_header_closes_the_connection(address, sent):
     said = answered(address, sent)
     assert said.startswith(b"HTTP/1.1 200") if sent.startswith(GET) else not said
 
 
-def test_a_header_sent_byte_by_byte_closes_the_connection(address: tuple[str, int]):
+def test_a_header_sent_byte_by_byte_closes_the_connection(address):
     with socket.create_connection(address) as client:
         client.settimeout(0.05)
         started = time.monotonic()
@@ -71,7 +66,7 @@ def test_a_header_sent_byte_by_byte_closes_the_connection(address: tuple[str, in
 @pytest.mark.parametrize(
     "before", [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED + b"0\r\nX: ", CHUNKED + b"1;"]
 )
-def test_headers_and_trailers_have_a_limit(address: tuple[str, int], before: bytes):
+def test_headers_and_trailers_have_a_limit(address, before):
     with socket.create_connection(address) as client:
         client.settimeout(30)
         with pytest.raises((ConnectionError, TimeoutError)) as raised:  # noqa: PT012 - any of them
@@ -81,7 +76,7 @@ def test_headers_and_trailers_have_a_limit(address: tuple[str, int], before: byt
         assert not isinstance(raised.value, TimeoutError)
 
 
-def test_a_connection_is_kept_for_further_requests(address: tuple[str, int]):
+def test_a_connection_is_kept_for_further_requests(address):
     client = http.client.HTTPConnection(*address)
     client.connect()
     kept = client.sock
@@ -115,7 +110,7 @@ def test_slow_clients_do_not_block_others():
         assert httpx.post(url, files=files(RED), timeout=30).status_code == 200
 
 
-def test_a_client_that_disconnects_leaves_nothing_in_the_log(capfd: pytest.CaptureFixture[str]):
+def test_a_client_that_disconnects_leaves_nothing_in_the_log(capfd):
     limits = Limits(seconds=20)
     body = POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 1000
     whole = httpx.Request("POST", "http://localhost/v1/predict", files=files(RED))

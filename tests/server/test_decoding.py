@@ -1,13 +1,11 @@
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,9 +17,6 @@ from tagsight.data.photos.reading import open_photo, whole_size
 from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.server.decoding import Decoder, DecoderPool
 from tagsight.server.limits import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals")
 
@@ -54,7 +49,7 @@ async def busy(pool: DecoderPool) -> None:
 SCALED = {"least_side": 64}
 
 
-def test_the_processes_decode_as_this_one_does_and_reduce(tmp_path: Path):
+def test_the_processes_decode_as_this_one_does_and_reduce(tmp_path):
     save_rotated(corner("blue", (90, 40)), tmp_path / "turned.jpg")
     large = encoded(corner("green", (1200, 900)), "JPEG")
     sources = [RED, GREEN, large, tmp_path / "turned.jpg", encoded(corner().convert("LA"))]
@@ -72,7 +67,7 @@ def test_the_processes_decode_as_this_one_does_and_reduce(tmp_path: Path):
     assert (reduced.size, whole_size(reduced)) == ((80, 60), (1200, 900))
 
 
-def test_the_processes_raise_the_same_errors(tmp_path: Path):
+def test_the_processes_raise_the_same_errors(tmp_path):
     def refuse(_: Image.Image) -> None:
         raise UnknownFormatError("expected something else")
 

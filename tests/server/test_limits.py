@@ -1,22 +1,16 @@
-from __future__ import annotations
-
 import json
 import platform
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from channels import channels_recognizer
+from fastapi.testclient import TestClient
 from served import LIMITS, RED, Watched, client_of, files, recognizer
 
 from tagsight.server.bridges import BRIDGES
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
 
 PATHS = [
     *("/v1/predict", "/v1/embed", "/v1/tags?form=csv"),
@@ -33,7 +27,7 @@ def client() -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_route_refuses_bodies_that_are_too_long_or_too_expensive(client, path: str):
+def test_every_route_refuses_bodies_that_are_too_long_or_too_expensive(client, path):
     large = json.dumps({"photos": ["A" * 190_000]}).encode()
     assert client.post(path, content=large, headers=JSON).status_code != 413
     for body in (b" " * (LIMITS.body + 1), (b" " * 10_000 for _ in range(100))):

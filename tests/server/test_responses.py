@@ -1,10 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis import Case
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from served import LIMITS, listening, recognizer
 from tiny import label_space
@@ -15,25 +15,17 @@ from tagsight.server.bridges import BRIDGES
 from tagsight.server.responses import model_facts
 from tagsight.server.service import Service
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from schemathesis import Case
-
-    from tagsight.search.index import SearchIndex
-
-
 OTHERS = tuple(name for name in BRIDGES if name != "immich")
 """Immich asks the same address as Label Studio, so that no server has both."""
 
 
 @pytest.fixture(scope="module", params=[(OTHERS, 18), (("immich",), 14)])
-def served(request: pytest.FixtureRequest) -> tuple[tuple[str, ...], int]:
+def served(request) -> tuple[tuple[str, ...], int]:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def document(index: SearchIndex, served: tuple[tuple[str, ...], int]) -> Iterator[Any]:
+def document(index, served) -> Iterator[Any]:
     service = Service(recognizer(), index, limits=LIMITS, bridges=served[0])
     with listening(service) as (host, port):
         url = f"http://{host}:{port}/openapi.json"
@@ -41,7 +33,7 @@ def document(index: SearchIndex, served: tuple[tuple[str, ...], int]) -> Iterato
 
 
 @pytest.mark.slow
-def test_every_route_responds_as_the_document_says(document: Any, served: tuple[Any, int]):
+def test_every_route_responds_as_the_document_says(document, served):
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) == served[1]
     for operation in operations:

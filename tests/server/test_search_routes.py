@@ -1,27 +1,19 @@
-from __future__ import annotations
-
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from channels import corner
+from fastapi.testclient import TestClient
 from PIL import Image
 from served import BEARER, GREEN, RED, TOKEN, client_of, files, index_of, recognizer
 
 from tagsight.server.service import Service
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
-
-    from tagsight.search.index import SearchIndex
-
 
 @pytest.fixture(scope="module")
-def client(index: SearchIndex) -> Iterator[TestClient]:
+def client(index) -> Iterator[TestClient]:
     with client_of(Service(recognizer(), index)) as client:
         yield client
 
@@ -30,7 +22,7 @@ def names(photos: list[dict[str, str]]) -> set[str]:
     return {Path(photo["path"]).name for photo in photos}
 
 
-def test_the_index_is_searched_by_photo_and_by_labels(client: TestClient):
+def test_the_index_is_searched_by_photo_and_by_labels(client):
     (like,) = client.post("/v1/search?top=1", files=files(GREEN)).json()["photos"]
     assert names([like]) == {"green.png"}
     assert like["likeness"] > 0.99
@@ -41,7 +33,7 @@ def test_the_index_is_searched_by_photo_and_by_labels(client: TestClient):
     assert client.get("/v1/model").json()["indexed"] == 3
 
 
-def test_the_index_is_browsed_page_by_page(client: TestClient):
+def test_the_index_is_browsed_page_by_page(client):
     pages = [client.get(f"/v1/search?top=2&skip={skip}").json() for skip in (0, 2, 4)]
     assert [page["matching"] for page in pages] == [3, 3, 3]
     paths = [Path(photo["path"]).name for page in pages for photo in page["photos"]]
@@ -50,13 +42,13 @@ def test_the_index_is_browsed_page_by_page(client: TestClient):
     assert (len(some["photos"]), some["matching"]) == (1, 2)
 
 
-def test_labels_are_counted(client: TestClient):
+def test_labels_are_counted(client):
     counted = client.get("/v1/search/labels").json()
     labels = [{"name": name, "photos": 1} for name in ("red", "green", "blue")]
     assert counted == {"photos": 3, "labels": labels}
 
 
-def test_an_unknown_label_is_answered_with_what_was_meant(client: TestClient):
+def test_an_unknown_label_is_answered_with_what_was_meant(client):
     answer = client.get("/v1/search", params={"where": "gren and not bleu"})
     assert answer.status_code == 422
     told = {
@@ -68,7 +60,7 @@ def test_an_unknown_label_is_answered_with_what_was_meant(client: TestClient):
     assert client.get("/v1/search", params={"where": "violet"}).json()["meant"] == []
 
 
-def test_a_photo_of_the_index_is_shown_with_its_labels_evidence_and_place(client: TestClient):
+def test_a_photo_of_the_index_is_shown_with_its_labels_evidence_and_place(client):
     (photo,) = client.get("/v1/search?where=green").json()["photos"]
     shown = client.get(f"/v1/photos/{photo['id']}/labels").json()
     assert shown["paths"] == [photo["path"]]
@@ -91,13 +83,13 @@ def test_a_photo_of_the_index_is_shown_with_its_labels_evidence_and_place(client
         ("/v1/search?where=red&top=0", (), "greater than or equal to 1"),
     ],
 )
-def test_impossible_searches_are_refused(client: TestClient, target: str, photos, reason: str):
+def test_impossible_searches_are_refused(client, target, photos, reason):
     sent = client.post(target, files=files(*photos)) if photos else client.get(target)
     assert sent.status_code == 422
     assert reason in sent.json()["error"]
 
 
-def test_only_photos_of_the_index_are_shown_small_and_with_the_token(tmp_path: Path):
+def test_only_photos_of_the_index_are_shown_small_and_with_the_token(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     corner("red", (600, 150)).save(photos / "wide.png")

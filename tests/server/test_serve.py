@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -20,14 +18,11 @@ from tagsight.cli import main
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+def model(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("served") / "model"
     system, labels = tiny_system("resnet"), label_space()
     decision = channels_model(system, names=labels.names).decision
@@ -36,14 +31,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def token_file(tmp_path: Path) -> Path:
+def token_file(tmp_path) -> Path:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
     return file
 
 
 def test_a_server_for_others_needs_a_long_token_and_an_index_of_its_model(
-    capsys, model: str, token_file: Path, tmp_path: Path
+    capsys, model, token_file, tmp_path
 ):
     def refused(*options: str) -> str:
         assert main(["serve", model, *options]) == 2
@@ -59,7 +54,7 @@ def test_a_server_for_others_needs_a_long_token_and_an_index_of_its_model(
 
 
 def test_label_studio_needs_an_address_with_a_key_and_a_server_of_its_own(
-    capsys, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys, model, tmp_path, monkeypatch
 ):
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -79,7 +74,7 @@ def test_label_studio_needs_an_address_with_a_key_and_a_server_of_its_own(
 
 
 @pytest.fixture
-def server(model: str, token_file: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(model, token_file) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,20 +1,15 @@
-from __future__ import annotations
-
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from served import client_of, recognizer
 
 from tagsight.server.service import Service
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.xmp import keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
 
 LABELS = [{"name": "animal/dog", "score": 0.93}, {"name": "<grass> & sky", "score": 0.4}]
 NAMES = [label["name"] for label in LABELS]
@@ -35,7 +30,7 @@ def requested(client: TestClient, form: str, *photos: tuple[str, list[Any]]) -> 
     return client.post(f"/v1/tags?form={form}", json=body)
 
 
-def test_a_sidecar_has_the_labels_and_the_model_and_a_table_all_photos(client: TestClient):
+def test_a_sidecar_has_the_labels_and_the_model_and_a_table_all_photos(client):
     answer = requested(client, "xmp", ("hund ü.jpg", LABELS))
     assert keywords(answer.content) == ["dog", "<grass> & sky"]
     assert f"channels {'c' * 12}".encode() in answer.content
@@ -61,14 +56,14 @@ def test_a_sidecar_has_the_labels_and_the_model_and_a_table_all_photos(client: T
         ("csv", [], "at least 1 item"),
     ],
 )
-def test_impossible_tag_files_are_refused(client, form: str, photos: list, reason: str):
+def test_impossible_tag_files_are_refused(client, form, photos, reason):
     answer = requested(client, form, *photos)
     assert answer.status_code == 422
     assert reason in answer.json()["error"]
     assert "`" not in answer.json()["error"]  # no argument that clients do not have
 
 
-def test_a_file_name_cannot_add_headers(client: TestClient):
+def test_a_file_name_cannot_add_headers(client):
     answer = requested(client, "xmp", ('a"\r\nSet-Cookie: b\r\n.jpg', LABELS))
     assert "set-cookie" not in answer.headers
     assert "\n" not in answer.headers["content-disposition"]

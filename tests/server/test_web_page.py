@@ -1,20 +1,14 @@
-from __future__ import annotations
-
 import posixpath
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from fastapi.testclient import TestClient
 from served import TOKEN, client_of, recognizer
 
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
 
 WEB = Path(str(files("tagsight.server") / "web"))
 KINDS = {
@@ -36,7 +30,7 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def test_the_page_needs_no_token_and_loads_only_from_this_server(client: TestClient):
+def test_the_page_needs_no_token_and_loads_only_from_this_server(client):
     page = client.get("/")
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -49,9 +43,7 @@ def test_the_page_needs_no_token_and_loads_only_from_this_server(client: TestCli
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_just_the_files_of_the_page_are_served_and_refer_to_one_another(
-    client: TestClient,
-):
+def test_just_the_files_of_the_page_are_served_and_refer_to_one_another(client):
     names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*.*")}
     assert len(names) > 8
     for name in names:

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -60,7 +58,7 @@ def test_looking_a_recipe_up_imports_its_system_and_no_other():
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_the_page_says_what_a_system_is_whose_it_is_what_its_maps_are_and_what_deviates(name: str):
+def test_the_page_says_what_a_system_is_whose_it_is_what_its_maps_are_and_what_deviates(name):
     _, _, after = systems_page().partition(f"\n## {name}\n")
     parts, system = after.partition("\n## ")[0].strip().split("\n\n"), SYSTEMS[name]
     summary, citation, maps, deviations, *_, recipes, published = parts

@@ -1,7 +1,5 @@
 """G-CAM's equations once more, written out with loops."""
 
-from __future__ import annotations
-
 import math
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Attention and smoothing, which systems with linear classifiers on a grid have in common."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from pydantic import ValidationError

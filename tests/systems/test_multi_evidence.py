@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 import torch
 from tiny import drawn, exact_photos, label_space, tiny_system

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tiny import drawn, exact_photos, loss_left, tiny_system
 from torch.testing import assert_close

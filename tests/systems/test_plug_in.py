@@ -1,7 +1,5 @@
 """A system of another package: found by its entry point, and named where it is missing."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -5,11 +5,9 @@ their gradient by the logits worked out by hand. Where the code adds up what we 
 between the two stands in the table, and beside it what in the recipe makes up for it.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,10 +18,6 @@ from torch.testing import assert_close
 
 from tagsight.systems.catalogue import RECIPES
 from tagsight.training.loop import build_optimizer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 SIZES = ("backbone", "decoder", "dropout", "hidden", "channels")
 FREQUENCY = label_space().frequency.tolist()

@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from channels import channels_recognizer, corner
@@ -24,12 +22,9 @@ from tagsight.tagging.tagging import (
     tag_sidecars,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(tmp_path) -> Path:
     folder = tmp_path / "photos"
     (folder / "deep").mkdir(parents=True)
     corner("red").save(folder / "1.png")
@@ -188,7 +183,7 @@ def test_any_file_name_can_be_written(tmp_path, form, to_file):
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path) -> Iterator[Journal]:
     with Journal(tmp_path / "journal.sqlite") as journal:
         yield journal
 

@@ -1,10 +1,8 @@
 """What programs look for, by their documentation, is where we write it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 from xml.etree import ElementTree
 
 import pytest
@@ -14,9 +12,6 @@ from tagsight.tagging.sidecars.edit import Tag
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.writing import Manner, Writer
-
-if TYPE_CHECKING:
-    from typing import Literal
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "tag-a-collection.md"
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| [^|]+ \| no \|$", re.MULTILINE)

@@ -1,7 +1,5 @@
 """A collection examined for wrong labels."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The fit of heads: what it costs, and what a name changes in it."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

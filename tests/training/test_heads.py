@@ -1,7 +1,5 @@
 """Heads that are fitted while photos are judged."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What the names of labels say before anything is judged."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from tagsight.training.label_quality import (
     FILE,
     LabelQuality,

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import io
 import json
 import math
@@ -91,7 +89,7 @@ def test_the_time_left_counts_neither_the_steps_of_an_earlier_run_nor_the_work_b
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("terminal", [False, True])
-def test_lines_and_the_words_beside_a_bar_of_80_columns_say_how_far_it_is(terminal: bool):
+def test_lines_and_the_words_beside_a_bar_of_80_columns_say_how_far_it_is(terminal):
     screen = console(terminal=terminal, width=80)
     with RunLog(None, 1875, screen) as log:  # writes no file
         log.note("[red]label[/red] :smile:")
@@ -125,7 +123,7 @@ def test_work_of_unknown_length_counts_without_a_time_left_until_the_total_is_kn
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("widgets", [False, True])
-def test_a_notebook_has_a_bar_if_ipywidgets_is_installed_else_lines(monkeypatch, widgets: bool):
+def test_a_notebook_has_a_bar_if_ipywidgets_is_installed_else_lines(monkeypatch, widgets):
     shown, lines = [], []
     monkeypatch.setattr(progress_module, "find_spec", lambda _: object() if widgets else None)
     monkeypatch.setattr(Live, "refresh", lambda self: shown.append(self.console.is_jupyter))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import copy
 import math
 from dataclasses import replace
@@ -112,7 +110,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were(batches):
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_the_gradient_is_clipped_to_its_length(batches, precision: str):
+def test_the_gradient_is_clipped_to_its_length(batches, precision):
     system = tiny_system("resnet")
     before = weights(system)
     runtime = replace(CPU, precision=precision)
@@ -122,7 +120,7 @@ def test_the_gradient_is_clipped_to_its_length(batches, precision: str):
 
 
 @pytest.mark.parametrize(("precision", "clip_norm"), [("bfloat16", None), ("float16", 1.0)])
-def test_half_precision_takes_nearly_the_same_steps(batches, precision: str, clip_norm):
+def test_half_precision_takes_nearly_the_same_steps(batches, precision, clip_norm):
     curves = []
     for runtime in (CPU, replace(CPU, precision=precision)):
         torch.manual_seed(3)
@@ -132,7 +130,7 @@ def test_half_precision_takes_nearly_the_same_steps(batches, precision: str, cli
 
 
 @pytest.mark.parametrize("warmup", [0, 0.05, 0.25, 0.9999999])
-def test_one_cycle_is_defined_for_any_length(warmup: float):
+def test_one_cycle_is_defined_for_any_length(warmup):
     for steps in (1, 2, 3, 4, 9, 19, 50):
         course = rates(TrainConfig(schedule="one_cycle", warmup=warmup), steps)
         assert all(0 < rate <= 1 + 1e-9 for rate in course), steps
@@ -171,7 +169,7 @@ def test_one_cycle_peaks_after_its_warm_up_with_the_momentum_against_it_if_asked
 
 
 @pytest.mark.parametrize(("optimizer", "decayed"), [("sgd", "all"), ("adamw", "weights")])
-def test_weights_decay_and_biases_and_norms_if_they_are_meant_too(optimizer: str, decayed: str):
+def test_weights_decay_and_biases_and_norms_if_they_are_meant_too(optimizer, decayed):
     whole = BackboneConfig(frozen_stages=0, freeze_batch_norm=False)
     system = tiny_system("resnet", backbone=whole)
     config = TrainConfig(optimizer=optimizer, decayed_parameters=decayed, weight_decay=0.05)
@@ -186,7 +184,7 @@ def test_weights_decay_and_biases_and_norms_if_they_are_meant_too(optimizer: str
 
 @pytest.mark.parametrize(("optimizer", "decoupled"), [("adam", False), ("adamw", True)])
 def test_adam_adds_the_decay_to_the_gradient_and_adamw_takes_it_from_the_weights(
-    optimizer: str, decoupled: bool
+    optimizer, decoupled
 ):
     """One step without a gradient: Adam's own is as long as its rate, whatever the decay."""
     system = tiny_system("resnet")
@@ -204,7 +202,7 @@ def test_adam_adds_the_decay_to_the_gradient_and_adamw_takes_it_from_the_weights
 
 
 @pytest.mark.parametrize(("optimizer", "whole"), [("adamw", False), ("sgd", False), ("sgd", True)])
-def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str, whole: bool):
+def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer, whole):
     system = tiny_system("gcam", backbone=BackboneConfig(), graph={"lr_factor": 3.0, "hidden": 8})
     system.backbone.requires_grad_(not whole)
     config = TrainConfig(optimizer=optimizer, lr=1e-3, backbone_lr_factor=0.1)

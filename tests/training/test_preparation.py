@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import csv
 import hashlib
 from dataclasses import replace
@@ -142,9 +140,7 @@ def test_photos_left_out_and_labels_of_few_photos_are_noted(collection):
     note_labels(replace(collection, splits=("val",) * len(SPLITS)), Diary())
 
 
-def test_photos_of_which_no_label_is_known_are_kept_if_they_train_and_are_no_copies(
-    collection,
-):
+def test_photos_of_which_no_label_is_known_are_kept_if_they_train_and_are_no_copies(collection):
     targets = collection.targets.clone()
     targets[[0, 1, 2, TRAIN]] = -1  # the last one is for validation
     collection.paths[1].write_bytes(collection.paths[5].read_bytes())

@@ -1,7 +1,5 @@
 """L-BFGS."""
 
-from __future__ import annotations
-
 import torch
 
 from tagsight.training.quasi_newton import minimised

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import contextlib
 import os
 import random
@@ -7,8 +5,8 @@ import resource
 import shutil
 import signal
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -18,9 +16,6 @@ from tiny_run import RUNTIME, TRAIN, Diary, tiny_recipe, whole_run
 from tagsight.errors import DataError
 from tagsight.training.resume import FOLDER, is_unfinished, load_state, remove_states, save_state
 from tagsight.training.run import Start, train_run
-
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
 
 EVERY_STEP = Start(resume=True, state_every=0)
 STEPS = 3 * TRAIN // 8
@@ -85,7 +80,7 @@ def run_folder(unfinished, tmp_path) -> Path:
     ],
 )
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one_bit_for_bit(
-    collection, tmp_path, system: str, optimizer: str
+    collection, tmp_path, system, optimizer
 ):
     recipe = eventful(system, optimizer=optimizer)
     whole = train(collection, recipe, tmp_path / "whole", Diary(), start=Start())
@@ -100,7 +95,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one_bit_for_bit
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_without_resume_or_with_the_state_before_the_first_step_all_steps_are_taken(
-    collection, tmp_path, whole, resume: bool
+    collection, tmp_path, whole, resume
 ):
     diary = Diary()
     cut_off(collection, eventful(seed=int(not resume)), tmp_path, 5, start=Start())
@@ -125,7 +120,7 @@ def test_without_resume_or_with_the_state_before_the_first_step_all_steps_are_ta
     ],
 )
 def test_a_run_is_not_resumed_with_other_settings_or_data(
-    collection, run_folder, recipe, rows, message: str
+    collection, run_folder, recipe, rows, message
 ):
     hashes, start, other = content(collection), EVERY_STEP, collection
     match rows:
@@ -166,7 +161,7 @@ class Evil:
         (Evil(), None, "expected a state that tagsight wrote"),
     ],
 )
-def test_states_that_are_damaged_or_run_code_are_refused(tmp_path, value, cut, message: str):
+def test_states_that_are_damaged_or_run_code_are_refused(tmp_path, value, cut, message):
     save_state(tmp_path, 3, {"number": value})
     (file,) = (tmp_path / FOLDER).iterdir()
     file.write_bytes(file.read_bytes()[:cut])

@@ -204,7 +204,7 @@ def test_ctrl_c_while_a_model_is_written_leaves_the_one_before(collection, tmp_p
     ],
 )
 def test_numbers_that_are_not_finite_stop_the_run_before_a_model_is_saved(
-    collection, tmp_path, size: int, message: str
+    collection, tmp_path, size, message
 ):
     with pytest.raises(FloatingPointError, match=message):
         run(collection, tmp_path / "run", batch_size=size, lr=1e30)

@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,18 +22,13 @@ from released_checkpoints import (
     swin,
 )
 from sklearn.metrics import average_precision_score
+from torch import Tensor
 from torch.testing import assert_close
 
 import tagsight as ts
+from tagsight.checkpoint.folder import LoadedModel
 from tagsight.cli import main
 from tagsight.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from tagsight.checkpoint.folder import LoadedModel
 
 MANY = tuple(f"label {number}" for number in range(9))
 
@@ -48,7 +42,7 @@ class Converted(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Converted]:
+def converted(tmp_path_factory) -> Callable[[str], Converted]:
     """Convert a checkpoint of each origin, with a ResNet-18 or TResNet-M, once."""
     done: dict[str, Converted] = {}
 
@@ -96,9 +90,7 @@ ORIGINS = ("ml-gcn", "csra", "query2label", "ml-decoder")
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_a_model_has_the_logits_that_the_paper_s_equations_give(
-    origin: str, converted: Callable[[str], Converted]
-):
+def test_a_model_has_the_logits_that_the_paper_s_equations_give(origin, converted):
     checkpoint, _, model = converted(origin)
     images = torch.rand(2, 3, SIDE, SIDE)
     with torch.no_grad():
@@ -116,7 +108,7 @@ def test_a_model_has_the_logits_that_the_paper_s_equations_give(
     ],
 )
 def test_the_recipe_has_the_preprocessing_of_the_released_code(
-    origin: str, pixels: int, normalization: str, converted: Callable[[str], Converted]
+    origin, pixels, normalization, converted
 ):
     _, file, model = converted(origin)
     assert model.recipe.training.image_size == pixels
@@ -126,9 +118,7 @@ def test_the_recipe_has_the_preprocessing_of_the_released_code(
     assert model.decision.thresholds.tolist() == [0.5] * len(model.labels)
 
 
-def test_a_converted_model_is_measured_like_any_other(
-    converted: Callable[[str], Converted], tmp_path: Path
-):
+def test_a_converted_model_is_measured_like_any_other(converted, tmp_path):
     """The mAP of the report is scikit-learn's, over the logits of the equations."""
     checkpoint, _, model = converted("query2label")
     random = np.random.default_rng(0)
@@ -150,9 +140,7 @@ def test_a_converted_model_is_measured_like_any_other(
     assert not report["thresholds_fitted"]
 
 
-def test_the_card_says_where_the_weights_are_from_and_nothing_of_photos(
-    converted: Callable[[str], Converted],
-):
+def test_the_card_says_where_the_weights_are_from_and_nothing_of_photos(converted):
     model = converted("csra").model
     assert model.folder is not None
     card = (model.folder / "README.md").read_text()
@@ -171,9 +159,7 @@ def agree(model: LoadedModel, checkpoint: Checkpoint, side: int) -> None:
 
 
 @pytest.mark.slow
-def test_ml_gcn_of_coco_in_its_full_size_with_the_vectors_as_its_authors_store_them(
-    tmp_path: Path,
-):
+def test_ml_gcn_of_coco_in_its_full_size_with_the_vectors_as_its_authors_store_them(tmp_path):
     vectors = drawn(80, 300, scale=0.4)
     checkpoint = ml_gcn(vectors, depth=101, hidden=1024)
     torch.save({"state_dict": checkpoint.tensors}, tmp_path / "coco_checkpoint.pth.tar")
@@ -191,7 +177,7 @@ def test_ml_gcn_of_coco_in_its_full_size_with_the_vectors_as_its_authors_store_t
 
 
 @pytest.mark.slow
-def test_ml_decoder_of_coco_in_its_full_size(tmp_path: Path):
+def test_ml_decoder_of_coco_in_its_full_size(tmp_path):
     encoder = TResNet((3, 4, 23, 3), 64, bottlenecks=True)
     checkpoint = ml_decoder(encoder, 80, groups=80, width=768, hidden=2048)
     torch.save({"model": checkpoint.tensors}, tmp_path / "a.pth")
@@ -202,7 +188,7 @@ def test_ml_decoder_of_coco_in_its_full_size(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_query2label_with_tresnet_and_swin(tmp_path: Path):
+def test_query2label_with_tresnet_and_swin(tmp_path):
     tresnet = TResNet((4, 5, 18, 3), 76, bottlenecks=False)
     named = {f"backbone.0.body.{name}": tensor for name, tensor in tresnet.tensors.items()}
     for encoder, side, name, normalization in (
@@ -220,7 +206,7 @@ def test_query2label_with_tresnet_and_swin(tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("projected", [False, True])
-def test_query2label_whose_width_is_that_of_the_features(projected: bool, tmp_path: Path):
+def test_query2label_whose_width_is_that_of_the_features(projected, tmp_path):
     checkpoint = query2label(width=512, projected=projected)
     torch.save({"state_dict": checkpoint.tensors}, tmp_path / "a.pkl")
     model = ts.convert(tmp_path / "a.pkl", "query2label", labels=LABELS, out=tmp_path / "model")
@@ -270,11 +256,7 @@ def changed(tensors: dict[str, Tensor], changes: dict[str, Tensor | None]) -> di
     ],
 )
 def test_checkpoints_of_other_networks_are_refused_with_what_is_missing_or_left_over(
-    origin: str,
-    changes: dict[str, Tensor | None],
-    message: str,
-    converted: Callable[[str], Converted],
-    tmp_path: Path,
+    origin, changes, message, converted, tmp_path
 ):
     tensors = changed(converted(origin).checkpoint.tensors, changes)
     torch.save(tensors, tmp_path / "a.pth")
@@ -288,9 +270,7 @@ def test_checkpoints_of_other_networks_are_refused_with_what_is_missing_or_left_
     assert not (tmp_path / "model").exists()
 
 
-def test_settings_that_the_checkpoint_does_not_tell_can_be_given(
-    converted: Callable[[str], Converted], tmp_path: Path
-):
+def test_settings_that_the_checkpoint_does_not_tell_can_be_given(converted, tmp_path):
     checkpoint, file, _ = converted("query2label")
     settings = {"decoder.heads": 8, "backbone.normalization": "none", "training.image_size": 64}
     model = ts.convert(file, "query2label", labels=LABELS, out=tmp_path, settings=settings)
@@ -309,9 +289,7 @@ def test_settings_that_the_checkpoint_does_not_tell_can_be_given(
         )
 
 
-def test_weights_that_are_not_finite_are_refused(
-    converted: Callable[[str], Converted], tmp_path: Path
-):
+def test_weights_that_are_not_finite_are_refused(converted, tmp_path):
     tensors = converted("csra").checkpoint.tensors
     torch.save(tensors | {"bn1.bias": torch.full((64,), torch.nan)}, tmp_path / "a.pth")
     settings = {"attention": 0.3}
@@ -354,17 +332,13 @@ def bomb(file: Path) -> None:
         (lambda file: file.mkdir(), r"got a folder"),
     ],
 )
-def test_hostile_and_unsuitable_files_are_refused_in_a_sentence(
-    write: Callable[[Path], object], message: str, tmp_path: Path
-):
+def test_hostile_and_unsuitable_files_are_refused_in_a_sentence(write, message, tmp_path):
     write(tmp_path / "a.pth")
     with pytest.raises(DataError, match=message):
         ts.convert(tmp_path / "a.pth", "csra", labels=LABELS, out=tmp_path / "model")
 
 
-def test_the_command_converts_and_says_what_it_is(
-    converted: Callable[[str], Converted], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_the_command_converts_and_says_what_it_is(converted, tmp_path, capsys):
     file = str(converted("csra").file)
     (tmp_path / "names.txt").write_text("\n".join(LABELS))
     labels, out = str(tmp_path / "names.txt"), str(tmp_path / "model")
@@ -380,6 +354,6 @@ def test_the_command_converts_and_says_what_it_is(
     ]
 
 
-def test_an_unknown_origin_is_refused(tmp_path: Path):
+def test_an_unknown_origin_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"expected a checkpoint of ml-gcn, .*, got 'srn'"):
         ts.convert("a.pth", "srn", labels="coco", out=tmp_path)

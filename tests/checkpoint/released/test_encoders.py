@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 import timm
 import torch
@@ -10,14 +8,14 @@ from tagsight.nn.encoder_weights import known_name
 
 
 @pytest.mark.parametrize("name", [*RESNETS.values(), *SWINS.values()])
-def test_an_encoder_is_recognised_by_its_tensors(name: str):
+def test_an_encoder_is_recognised_by_its_tensors(name):
     with torch.device("meta"):
         network = timm.create_model(name.removesuffix(".tv_in1k"), num_classes=0)
     assert encoder_name(network.state_dict()) == name
 
 
 @pytest.mark.parametrize("name", [*RESNETS.values(), *TRESNETS.values(), *SWINS.values()])
-def test_every_encoder_is_one_of_timm_s(name: str):
+def test_every_encoder_is_one_of_timm_s(name):
     assert known_name(name) == name
 
 
@@ -36,6 +34,6 @@ def test_every_encoder_is_one_of_timm_s(name: str):
         ),
     ],
 )
-def test_other_encoders_are_refused(names: list[str], message: str):
+def test_other_encoders_are_refused(names, message):
     with pytest.raises(DataError, match=message):
         encoder_name(dict.fromkeys(names, torch.ones(1)))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -22,7 +20,7 @@ def test_ml_gcn_sorts_the_labels_of_coco_by_name_and_the_others_by_number():
         assert label_order("voc", origin, 20)[::19] == ("aeroplane", "tvmonitor")
 
 
-def test_known_labels_may_be_given_in_any_order_and_as_any_file(tmp_path: Path):
+def test_known_labels_may_be_given_in_any_order_and_as_any_file(tmp_path):
     shuffled = sorted(LABEL_ORDERS["voc"], key=lambda name: name[::-1])
     (tmp_path / "names.txt").write_text("\n".join(shuffled))
     (tmp_path / "labels.csv").write_text(
@@ -38,16 +36,14 @@ def test_known_labels_may_be_given_in_any_order_and_as_any_file(tmp_path: Path):
     assert label_order(tmp_path / "instances.json", "csra", 80) == BY_NUMBER["coco"]
 
 
-def test_other_labels_are_taken_in_the_order_in_which_they_are_given(tmp_path: Path):
+def test_other_labels_are_taken_in_the_order_in_which_they_are_given(tmp_path):
     (tmp_path / "names.txt").write_text("zebra\nant\n")
     for given in (["zebra", "ant"], "zebra, ant", tmp_path / "names.txt"):
         assert label_order(given, "query2label", 2) == ("zebra", "ant")
 
 
 @pytest.mark.parametrize("given", ["nus", "labels.csv"])
-def test_labels_whose_order_is_not_that_of_the_authors_are_refused(
-    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_labels_whose_order_is_not_that_of_the_authors_are_refused(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("labels.csv").write_text("image,zebra,ant\na.jpg,1,0\n")
     with pytest.raises(DataError, match=r"labels of coco or voc, .* give a file with the names"):

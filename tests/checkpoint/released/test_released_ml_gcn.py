@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import torch
 from torch.testing import assert_close
 
@@ -8,9 +6,7 @@ from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import label_adjacency
 
 
-def test_the_graph_of_a_checkpoint_is_the_released_variant_of_the_counts_it_was_made_of(
-    generator: torch.Generator,
-):
+def test_the_graph_of_a_checkpoint_is_the_released_variant_of_the_counts_it_was_made_of(generator):
     """Theirs: rows of ``adj / nums`` at a threshold, 0.25 over the sums of columns, and 1."""
     photos = (torch.rand(200, 6, generator=generator) < 0.5).double()
     photos[:, 1] = photos[:, 0]  # labels that go together

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from tagsight.errors import DataError
 NAMES = ("dog", "dining table")
 
 
-def test_the_numbers_of_the_authors_pickle_are_read_without_unpickling_it(tmp_path: Path):
+def test_the_numbers_of_the_authors_pickle_are_read_without_unpickling_it(tmp_path):
     matrix = np.random.default_rng(0).normal(size=(2, 300)).astype(np.float32)
     (tmp_path / "vectors.pkl").write_bytes(pickled(matrix))
     assert torch.equal(
@@ -22,7 +19,7 @@ def test_the_numbers_of_the_authors_pickle_are_read_without_unpickling_it(tmp_pa
     )
 
 
-def test_vectors_in_other_formats_are_matched_by_name(tmp_path: Path):
+def test_vectors_in_other_formats_are_matched_by_name(tmp_path):
     (tmp_path / "glove.txt").write_text("table 0 4\ndog 1 1\ndining 2 0\n")
     vectors = released_vectors(tmp_path / "glove.txt", NAMES, 2)
     assert vectors.tolist() == [[1, 1], [1, 2]]
@@ -46,13 +43,13 @@ class Hostile:
         b"\x80",
     ],
 )
-def test_other_pickles_are_refused_and_never_opened(content: bytes, tmp_path: Path):
+def test_other_pickles_are_refused_and_never_opened(content, tmp_path):
     (tmp_path / "vectors.pkl").write_bytes(content)
     with pytest.raises(DataError, match=r"vectors.pkl: expected a pickle of one matrix of float32"):
         released_vectors(tmp_path / "vectors.pkl", NAMES, 300)
 
 
-def test_vectors_that_are_missing_or_of_another_size_are_refused(tmp_path: Path):
+def test_vectors_that_are_missing_or_of_another_size_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"vectors of length 300 .* as `vectors`, .* got none"):
         released_vectors(None, NAMES, 300)
     (tmp_path / "vectors.pkl").write_bytes(pickled(np.zeros((3, 300), np.float32)))

@@ -1,7 +1,5 @@
 """Models on the Hub: the real client against a server of its API on this machine."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Models at other places: what goes there, and that nothing bad comes from there."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,11 +1,9 @@
 """Files from a server in this process: whole, broken off, changed, wrong."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.request import Request
 
 import pytest
@@ -13,9 +11,6 @@ from web_host import CONTENT, Host, serving
 
 from tagsight.data.literature.download import Remote, UnreachableError, _NoDowngrade, fetch
 from tagsight.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
 

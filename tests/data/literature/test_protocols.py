@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from tagsight.errors import DataError
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_a_protocol_is_of_a_known_format_and_counts_what_it_divides(name) -> None:
+def test_a_protocol_is_of_a_known_format_and_counts_what_it_divides(name):
     protocol = PROTOCOLS[name]
     assert protocol.format in FORMATS
     assert {"train", "test"} <= protocol.counts.keys() <= {"all", "train", "test"}
@@ -26,7 +24,7 @@ def test_a_protocol_is_of_a_known_format_and_counts_what_it_divides(name) -> Non
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_no_test_photo_of_a_protocol_selects_an_epoch(name) -> None:
+def test_no_test_photo_of_a_protocol_selects_an_epoch(name):
     """Val is drawn from train later, and what was the test stays the test."""
     splits = tuple(split for split in PROTOCOLS[name].splits or ("train",) for _ in range(20))
     paths = tuple(Path(f"/photos/{row}.jpg") for row in range(len(splits)))
@@ -38,9 +36,7 @@ def test_no_test_photo_of_a_protocol_selects_an_epoch(name) -> None:
     assert set(completed.rows("val").paths) < set(first.rows("train").paths)
 
 
-def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_dropped(
-    tmp_path,
-) -> None:
+def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_dropped(tmp_path):
     source = write_coco(tmp_path, PHOTOS).source
     rows = read_protocol(source, "coco2014", labels_only=True)
     splits = dict(zip((path.name for path in rows.paths), rows.splits, strict=True))
@@ -49,7 +45,7 @@ def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_d
     assert len(read_protocol(source, "coco2014-all", labels_only=True)) == 5
 
 
-def test_coco_2014_is_read_as_it_is_unpacked(tmp_path) -> None:
+def test_coco_2014_is_read_as_it_is_unpacked(tmp_path):
     """Captions and key points lie beside the instances; names of photos tell their split."""
     for number, split in enumerate(("train2014", "val2014")):
         name = f"COCO_{split}_{number:012}.jpg"
@@ -73,7 +69,7 @@ def test_coco_2014_is_read_as_it_is_unpacked(tmp_path) -> None:
     assert rows.targets.tolist() == [[1], [1]]
 
 
-def test_voc_2007_is_read_as_it_is_unpacked(tmp_path) -> None:
+def test_voc_2007_is_read_as_it_is_unpacked(tmp_path):
     """The development kit and the test unpack into one folder, with lists of other tasks."""
     year = tmp_path / "VOCdevkit" / "VOC2007"
     marks = {"000001": 1, "000005": 0, "000012": -1}
@@ -93,7 +89,7 @@ def test_voc_2007_is_read_as_it_is_unpacked(tmp_path) -> None:
     assert rows.targets.tolist() == [[0], [-1], [1]]
 
 
-def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path) -> None:
+def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path):
     source = write_voc(tmp_path, PHOTOS).source
     rows = read_protocol(
         source, "voc2007", labels_only=True, options=ReadOptions(difficult="present")
@@ -106,7 +102,7 @@ def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path) -> None:
     assert len(read_protocol(source, "nus-wide-labelled", labels_only=True)) == 4
 
 
-def test_contradictions_to_a_protocol_are_named(tmp_path) -> None:
+def test_contradictions_to_a_protocol_are_named(tmp_path):
     source = write_coco(tmp_path, PHOTOS).source
     dropped = {"options": ReadOptions(unlabelled="drop"), "labels_only": True}
     assert len(read_protocol(source, "coco2014", **dropped)) == 4
@@ -125,7 +121,7 @@ def test_contradictions_to_a_protocol_are_named(tmp_path) -> None:
     refused(r"the splits train, val, as .* got none", file)
 
 
-def test_halves_depend_on_their_own_seed_and_not_on_the_folder_of_the_photos(tmp_path) -> None:
+def test_halves_depend_on_their_own_seed_and_not_on_the_folder_of_the_photos(tmp_path):
     source = write_mirflickr(tmp_path, PHOTOS).source
     (tmp_path / "mine").mkdir()
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from tagsight.data.readers import read_annotations
 
 
 @pytest.fixture
-def small_voc(monkeypatch) -> None:
+def small_voc(monkeypatch):
     """VOC 2007 as if it had three photos for training and two for the test."""
     counts = {"train": Published(3, 1.33), "test": Published(2)}
     small = PROTOCOLS["voc2007"]._replace(labels=2, counts=counts)
@@ -46,7 +44,7 @@ def voc(splits: str, protocol: str | None = None) -> Annotations:
         ),
     ],
 )
-def test_counts_are_compared_with_the_published_ones(splits, differences) -> None:
+def test_counts_are_compared_with_the_published_ones(splits, differences):
     (comparison,) = compare(voc(splits, "voc2007"))
     first, second, *rest = comparison.lines()
     assert first == "protocol voc2007: VOC 2007: trainval for training, test for the test"
@@ -64,7 +62,7 @@ def test_counts_are_compared_with_the_published_ones(splits, differences) -> Non
 
 
 @pytest.mark.usefixtures("small_voc")
-def test_a_protocol_that_nobody_named_is_found_by_an_exact_count() -> None:
+def test_a_protocol_that_nobody_named_is_found_by_an_exact_count():
     (comparison,) = compare(voc("ttvee"))
     first, verdict, advice = comparison.lines()
     assert not comparison.told
@@ -81,18 +79,18 @@ def test_a_protocol_that_nobody_named_is_found_by_an_exact_count() -> None:
         assert compare(rows) == ()
 
 
-def test_counts_from_memory_say_so() -> None:
+def test_counts_from_memory_say_so():
     (comparison,) = compare(voc("te", "coco2014"))
     assert "from memory)" in list(comparison.lines())[1]
     assert "you have 2 labels, expected 80" in str(comparison.differences[0])
 
 
 @pytest.mark.parametrize(("found", "agrees"), [(1.335, True), (1.325, True), (1.336, False)])
-def test_means_agree_to_the_decimals_that_are_published(found, agrees) -> None:
+def test_means_agree_to_the_decimals_that_are_published(found, agrees):
     assert Count("train", "labels per photo", found, 1.33).agrees == agrees
 
 
-def test_mirflickr_is_known_by_its_counts(shared_data) -> None:
+def test_mirflickr_is_known_by_its_counts(shared_data):
     source = shared_data / "mirflickr25k"
     alike = compare(read_annotations(source, labels_only=True))
     assert [comparison.protocol for comparison in alike] == ["mirflickr25k", "mirflickr25k-all"]

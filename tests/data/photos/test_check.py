@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -29,7 +27,7 @@ def rows(paths) -> Annotations:
     return Annotations(("cat",), tuple(paths), torch.ones(len(paths), 1), None, "test")
 
 
-def test_sound_photos_have_no_problem_and_the_hash_of_their_content(photos) -> None:
+def test_sound_photos_have_no_problem_and_the_hash_of_their_content(photos):
     photos[3].write_bytes(photos[5].read_bytes())
     told = []
     check = check_photos(photos, workers=2, progress=lambda *done: told.append(done))
@@ -57,7 +55,7 @@ def test_files_that_are_too_large_or_refused_by_the_system_are_problems(photos, 
         (lambda path: Image.new("L", (101, 100)).save(path), "1 to 10,000 pixels"),
     ],
 )
-def test_a_photo_that_cannot_be_used_is_listed_with_the_reason(photos, spoil, reason) -> None:
+def test_a_photo_that_cannot_be_used_is_listed_with_the_reason(photos, spoil, reason):
     spoil(photos[2])
     check = check_photos(photos, workers=2, max_pixels=10_000)
     ((path, said),) = check.problems
@@ -66,7 +64,7 @@ def test_a_photo_that_cannot_be_used_is_listed_with_the_reason(photos, spoil, re
     assert check.hashes.keys() == {*photos} - {path}
 
 
-def test_bad_photos_are_dropped_and_too_many_are_an_error_that_lists_the_first(photos) -> None:
+def test_bad_photos_are_dropped_and_too_many_are_an_error_that_lists_the_first(photos):
     for path in photos[:5]:
         path.unlink()
     check = check_photos(photos, workers=2)
@@ -78,7 +76,7 @@ def test_bad_photos_are_dropped_and_too_many_are_an_error_that_lists_the_first(p
 
 
 @pytest.mark.parametrize(("photos", "most"), [(6, 5), (599, 5), (600, 6), (10_000, 100)])
-def test_one_percent_may_be_bad_or_five_where_that_is_more(photos: int, most: int) -> None:
+def test_one_percent_may_be_bad_or_five_where_that_is_more(photos, most):
     paths = [Path(f"{number}.jpg") for number in range(photos)]
 
     def left(bad: int) -> int:

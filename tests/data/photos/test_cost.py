@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +57,7 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the memory")
-def test_decoding_takes_at_most_half_more_memory_than_the_header_tells(tmp_path) -> None:
+def test_decoding_takes_at_most_half_more_memory_than_the_header_tells(tmp_path):
     predicted = {}
     for name in {*DIFFERENT} & {*KINDS, *IN_PYTHON}:  # those of extras may not be there
         file = tmp_path / name
@@ -78,7 +76,7 @@ def test_decoding_takes_at_most_half_more_memory_than_the_header_tells(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["JPEG RGB", "PNG RGBA", "PPM L"])
-def test_the_header_is_enough_to_tell_the_cost(name) -> None:
+def test_the_header_is_enough_to_tell_the_cost(name):
     content = KINDS[name](200)
     start = content[: len(content) // 2]
     cost = photo_cost(start)
@@ -87,7 +85,7 @@ def test_the_header_is_enough_to_tell_the_cost(name) -> None:
 
 
 @pytest.mark.parametrize("name", EXPENSIVE)
-def test_a_photo_of_few_bytes_is_decoded_within_its_budget_or_not_at_all(name) -> None:
+def test_a_photo_of_few_bytes_is_decoded_within_its_budget_or_not_at_all(name):
     content = EXPENSIVE[name](1500)
     assert len(content) < 100_000
     cost = photo_cost(content)
@@ -98,13 +96,13 @@ def test_a_photo_of_few_bytes_is_decoded_within_its_budget_or_not_at_all(name) -
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
-def test_turning_a_photo_costs_a_copy(kind) -> None:
+def test_turning_a_photo_costs_a_copy(kind):
     lying, upright = saved(kind, "RGB", 64, exif=LYING), saved(kind, "RGB", 64)
     more = photo_cost(lying).memory - photo_cost(upright).memory - len(lying) + len(upright)
     assert more == 4 * 64 * 64
 
 
-def test_an_orientation_behind_the_pixels_of_a_png_is_paid_for_as_well() -> None:
+def test_an_orientation_behind_the_pixels_of_a_png_is_paid_for_as_well():
     content = saved("PNG", "RGB", 64, exif=LYING)
     at = content.index(b"eXIf") - 4
     end = at + 12 + int.from_bytes(content[at : at + 4], "big")
@@ -115,7 +113,7 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_paid_for_as_well() -> None
     assert open_photo(moved, max_memory=least + 4 * 64 * 64).size == (64, 64)
 
 
-def test_a_reduced_jpeg_costs_its_reduced_pixels_and_a_progressive_one_its_coefficients() -> None:
+def test_a_reduced_jpeg_costs_its_reduced_pixels_and_a_progressive_one_its_coefficients():
     for progressive, more, passes in ((False, 0, 1), (True, 3 * 1024**2, 10)):
         content = saved("JPEG", "RGB", 1024, progressive=progressive)
         cost = photo_cost(content, least_side=128)
@@ -123,7 +121,7 @@ def test_a_reduced_jpeg_costs_its_reduced_pixels_and_a_progressive_one_its_coeff
         assert cost.work == passes * 1024**2
 
 
-def test_usual_photos_are_within_the_budget_and_huge_files_are_not_read(tmp_path) -> None:
+def test_usual_photos_are_within_the_budget_and_huge_files_are_not_read(tmp_path):
     photo = Image.new("RGB", (10_000, 8_000))
     for source in (photo, encoded(photo, "JPEG", exif=LYING)):
         assert photo_cost(source).memory < MAX_PHOTO_MEMORY

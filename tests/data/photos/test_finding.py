@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import shutil
 from contextlib import contextmanager
@@ -23,7 +21,7 @@ def found(root: Path, *names: str) -> list[str]:
     return [path.relative_to(root).as_posix() for path in photos]
 
 
-def test_photos_in_folders_are_found_in_alphabetical_order_without_hidden_ones(tmp_path) -> None:
+def test_photos_in_folders_are_found_in_alphabetical_order_without_hidden_ones(tmp_path):
     tree(tmp_path, "c.JPG", "b/z.png", "b/a.jpeg", "a.webp", "notes.txt", "drawn/x.psd")
     tree(tmp_path, "._a.jpg", ".trash/b.jpg", ".hidden.jpg")
     assert found(tmp_path) == ["a.webp", "b/a.jpeg", "b/z.png", "c.JPG"]
@@ -32,7 +30,7 @@ def test_photos_in_folders_are_found_in_alphabetical_order_without_hidden_ones(t
         find_photos([tmp_path, tmp_path / "gone"])
 
 
-def test_links_make_no_circles(tmp_path) -> None:
+def test_links_make_no_circles(tmp_path):
     tree(tmp_path, "a/a.jpg", "b/b.jpg")
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "a" / "other").symlink_to(tmp_path / "b")
@@ -41,7 +39,7 @@ def test_links_make_no_circles(tmp_path) -> None:
     assert found(tmp_path) == ["a/a.jpg", "a/other/b.jpg"]
 
 
-def test_photos_are_yielded_before_all_are_found_and_a_folder_may_go_away(tmp_path, caplog) -> None:
+def test_photos_are_yielded_before_all_are_found_and_a_folder_may_go_away(tmp_path, caplog):
     tree(tmp_path, "a/a.jpg", "b/b.jpg", "c/c.jpg")
     photos = find_photos([tmp_path])
     next(photos)
@@ -102,7 +100,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="permissions and links of 
         (not_to_be_listed, "Permission denied"),
     ],
 )
-def test_an_entry_that_cannot_be_examined_is_told_and_the_rest_is_found(spoil, why, name) -> None:
+def test_an_entry_that_cannot_be_examined_is_told_and_the_rest_is_found(spoil, why, name):
     with nobody() as folder:
         tree(folder, "d/a.jpg", "d/z/z.jpg", "e.jpg")
         spoil(folder / "d" / name)
@@ -116,7 +114,7 @@ def test_an_entry_that_cannot_be_examined_is_told_and_the_rest_is_found(spoil, w
 
 
 @posix
-def test_a_photo_in_a_folder_that_one_may_not_enter_is_told() -> None:
+def test_a_photo_in_a_folder_that_one_may_not_enter_is_told():
     with nobody() as folder:
         tree(folder, "closed/a.jpg", "b.jpg")
         (folder / "closed").chmod(0o600)

@@ -1,7 +1,5 @@
 """Photos inside files of labels are read as photos beside them are."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -106,14 +104,12 @@ KINDS = [
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch) -> None:
+def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize(("write", "images"), KINDS)
-def test_photos_inside_are_written_once_whatever_holds_them(
-    tmp_path, caplog, write, images
-) -> None:
+def test_photos_inside_are_written_once_whatever_holds_them(tmp_path, caplog, write, images):
     caplog.set_level("INFO")
     source = write(tmp_path, images)
     named = read_annotations(source, labels_only=True, options=ReadOptions(write_photos=False))
@@ -129,7 +125,7 @@ def test_photos_inside_are_written_once_whatever_holds_them(
     assert "0 of them written now" in caplog.text
 
 
-def test_a_folder_of_photos_takes_the_place_of_those_inside(tmp_path) -> None:
+def test_a_folder_of_photos_takes_the_place_of_those_inside(tmp_path):
     for row in range(2):
         (tmp_path / f"{row}.png").touch()
     for write in (parquet, saved, frame):
@@ -140,7 +136,7 @@ def test_a_folder_of_photos_takes_the_place_of_those_inside(tmp_path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_cell_may_hold_a_large_photo_and_others_name_one(tmp_path) -> None:
+def test_a_cell_may_hold_a_large_photo_and_others_name_one(tmp_path):
     """A cell of a CSV has at most 128 KiB by default of Python; errors show none in full."""
     noise = Image.effect_noise((500, 500), 90)
     file = io.BytesIO()
@@ -157,13 +153,13 @@ def test_a_cell_may_hold_a_large_photo_and_others_name_one(tmp_path) -> None:
     assert len(str(caught.value).replace(str(source), "")) < 500
 
 
-def test_equal_photos_with_other_labels_stay_two(tmp_path) -> None:
+def test_equal_photos_with_other_labels_stay_two(tmp_path):
     rows = read_annotations(records(tmp_path, ADDRESSES[:1] * 2))
     assert rows.targets.tolist() == [[1, 0], [1, 1]]
 
 
 @pytest.mark.parametrize("stated", ["../../etc/a.png", "C:\\x\\..\\a.png", "\x1b/.a .png", "." * 9])
-def test_a_stated_path_never_leaves_the_folder(stated) -> None:
+def test_a_stated_path_never_leaves_the_folder(stated):
     photos = PhotosInside("rows", write=True)
     name = photos.add(PhotoInside(CONTENT[0], stated), "rows: record 1")
     assert [file.name for file in photos.folder.iterdir()] == [name]
@@ -182,7 +178,7 @@ def test_a_stated_path_never_leaves_the_folder(stated) -> None:
 )
 def test_what_is_too_large_is_refused_and_no_part_is_left(
     tmp_path, monkeypatch, limit, value, message
-) -> None:
+):
     monkeypatch.setattr(inside, limit, value)
     with pytest.raises(DataError, match=message):
         read_annotations(records(tmp_path, ADDRESSES))

@@ -1,7 +1,5 @@
 """Photos whose pixels are easily misread, and files that are taken for photos."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from io import BytesIO
@@ -80,11 +78,11 @@ def seen(content: bytes) -> np.ndarray:
     ],
     ids=["8", "8 inverted", "16", "16 inverted", "float inverted", "HDR", "16 signed", "32"],
 )
-def test_grey_of_every_depth_is_as_in_8_bits(content) -> None:
+def test_grey_of_every_depth_is_as_in_8_bits(content):
     np.testing.assert_allclose(seen(content)[..., 0], SHADES, atol=1)
 
 
-def test_12_bits_are_scaled_by_their_white() -> None:
+def test_12_bits_are_scaled_by_their_white():
     values = np.round(SHADES / 255 * 4095).astype(int).reshape(8, 4, 2)
     first, second = values[..., 0], values[..., 1]
     packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1)
@@ -94,7 +92,7 @@ def test_12_bits_are_scaled_by_their_white() -> None:
     np.testing.assert_allclose(seen(content)[..., 0], SHADES, atol=1)
 
 
-def test_colours_of_16_bits_are_those_of_8_or_refused() -> None:
+def test_colours_of_16_bits_are_those_of_8_or_refused():
     deep = COLOURS.astype(np.uint16) * 257
     np.testing.assert_array_equal(seen(tiff(deep, meaning=2)), COLOURS)
     np.testing.assert_array_equal(seen(tiff(COLOURS, planar=2, meaning=2)), COLOURS)
@@ -104,7 +102,7 @@ def test_colours_of_16_bits_are_those_of_8_or_refused() -> None:
         open_photo(tiff(deep, planar=2, meaning=2))
 
 
-def test_a_transparent_value_of_16_bits_becomes_white() -> None:
+def test_a_transparent_value_of_16_bits_becomes_white():
     rows = [b"\0" + row.astype(">u2").tobytes() for row in SHADES.astype(np.uint16) * 257]
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 0, 0, 0, 0)),
@@ -138,7 +136,7 @@ def thumbnail() -> bytes:
     return exif.tobytes()
 
 
-def test_a_photo_of_several_is_read_where_only_the_first_is_whole() -> None:
+def test_a_photo_of_several_is_read_where_only_the_first_is_whole():
     content = encoded(NOISE, "MPO", save_all=True, append_images=[NOISE])
     with Image.open(BytesIO(content)) as photo:
         assert photo.format == "MPO"
@@ -155,7 +153,7 @@ def test_a_photo_of_several_is_read_where_only_the_first_is_whole() -> None:
     ],
     ids=["TIFF", "JPEG in its header", "JPEG", "WebP"],
 )
-def test_a_photo_that_is_cut_off_is_told_as_such(content) -> None:
+def test_a_photo_that_is_cut_off_is_told_as_such(content):
     assert "that is cut off" in (photo_defect(content) or "")
 
 
@@ -178,6 +176,6 @@ def test_a_photo_that_is_cut_off_is_told_as_such(content) -> None:
         (b"some text", "a file of another kind"),
     ],
 )
-def test_what_is_no_photo_is_named(content, kind) -> None:
+def test_what_is_no_photo_is_named(content, kind):
     with pytest.raises(DataError, match=rf"^photo: expected a photo, got .*{kind}"):
         open_photo(content)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import struct
 from contextlib import nullcontext
@@ -33,7 +31,7 @@ def grey(values, dtype) -> Image.Image:
     return Image.fromarray(np.array([values], dtype=dtype))
 
 
-def test_photos_of_telephones_are_read_upright(tmp_path, monkeypatch) -> None:
+def test_photos_of_telephones_are_read_upright(tmp_path, monkeypatch):
     pytest.importorskip("pillow_heif")
     heic = tmp_path / "IMG_0001.HEIC"
     heic.write_bytes(encoded(HALVES, "HEIF", exif=exif_of(6), quality=95))
@@ -48,7 +46,7 @@ def test_photos_of_telephones_are_read_upright(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (64, 32)), (6, (32, 64))])
-def test_of_a_raw_photo_the_preview_is_read_upright(tmp_path, orientation, size) -> None:
+def test_of_a_raw_photo_the_preview_is_read_upright(tmp_path, orientation, size):
     pytest.importorskip("rawpy")
     path = tmp_path / "1.DNG"
     path.write_bytes(dng(encoded(HALVES, "JPEG", quality=95), orientation))
@@ -66,7 +64,7 @@ def test_of_a_raw_photo_the_preview_is_read_upright(tmp_path, orientation, size)
     ("kind", "orientation"),
     [*(("PNG", orientation) for orientation in range(1, 9)), ("TIFF", 6), ("WEBP", 8)],
 )
-def test_every_orientation_ends_upright_and_only_once(kind, orientation) -> None:
+def test_every_orientation_ends_upright_and_only_once(kind, orientation):
     turns = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
     undo = dict(enumerate(turns.split(), start=2))
     lying = CORNER.copy()
@@ -77,7 +75,7 @@ def test_every_orientation_ends_upright_and_only_once(kind, orientation) -> None
     assert colours(upright) == colours(open_photo(upright)) == colours(CORNER)
 
 
-def test_broken_metadata_do_not_spoil_a_photo() -> None:
+def test_broken_metadata_do_not_spoil_a_photo():
     content = encoded(CORNER, "PNG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     assert colours(open_photo(content)) == colours(CORNER)
 
@@ -98,12 +96,12 @@ def test_broken_metadata_do_not_spoil_a_photo() -> None:
     ],
     ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
 )
-def test_every_mode_becomes_rgb_on_white(photo, expected) -> None:
+def test_every_mode_becomes_rgb_on_white(photo, expected):
     opened = open_photo(photo)
     assert (opened.mode, colours(opened)) == ("RGB", [expected])
 
 
-def test_cmyk_jpegs_have_their_colours() -> None:
+def test_cmyk_jpegs_have_their_colours():
     # Pillow writes the inverted values that Adobe uses, and a marker that says so.
     content = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
     np.testing.assert_allclose(open_photo(content).getpixel((0, 0)), RED, atol=15)
@@ -115,7 +113,7 @@ def test_cmyk_jpegs_have_their_colours() -> None:
     np.testing.assert_allclose(plain.getpixel((0, 0)), RED, atol=15)
 
 
-def test_a_transparent_colour_becomes_white() -> None:
+def test_a_transparent_colour_becomes_white():
     palette = Image.new("P", (2, 1))
     palette.putpalette([255, 0, 0, 0, 0, 255])
     palette.putpixel((1, 0), 1)
@@ -140,17 +138,17 @@ def test_a_transparent_colour_becomes_white() -> None:
     ],
     ids=range(10),
 )
-def test_deep_grey_is_scaled_and_not_clipped(photo, values) -> None:
+def test_deep_grey_is_scaled_and_not_clipped(photo, values):
     assert [red for red, _, _ in colours(open_photo(photo))] == values
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_first_frame_of_an_animation_is_taken(kind) -> None:
+def test_the_first_frame_of_an_animation_is_taken(kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     assert colours(open_photo(animated(kind, 4, **options))) == [RED] * 16
 
 
-def test_every_kind_of_source_gives_the_same_photo(tmp_path) -> None:
+def test_every_kind_of_source_gives_the_same_photo(tmp_path):
     path = tmp_path / "corner.jpg"  # the content decides, not the name
     path.write_bytes(encoded(CORNER, "PNG"))
     with path.open("rb") as file:
@@ -158,7 +156,7 @@ def test_every_kind_of_source_gives_the_same_photo(tmp_path) -> None:
     assert all(colours(photo) == colours(CORNER) for photo in photos)
 
 
-def test_a_photo_that_was_given_opened_stays_as_it_is() -> None:
+def test_a_photo_that_was_given_opened_stays_as_it_is():
     given_photo = Image.open(BytesIO(encoded(CORNER, "PNG", exif=exif_of(6))))
     assert open_photo(given_photo).size == (2, 3)
     assert given_photo.size == (3, 2)
@@ -170,7 +168,7 @@ def test_a_photo_that_was_given_opened_stays_as_it_is() -> None:
     ("kind", "share"),
     [*((kind, 0.5) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")), ("PNG", 0.9)],
 )
-def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share) -> None:
+def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share):
     content = encoded(NOISE, kind)
     path = tmp_path / "photo"
     path.write_bytes(content[: int(share * len(content))])
@@ -182,7 +180,7 @@ def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share) -> No
 @pytest.mark.parametrize("progressive", [False, True])
 @given(cut=st.floats(0, 1))
 @settings(max_examples=25, deadline=None)
-def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progressive, cut) -> None:
+def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progressive, cut):
     content = encoded(NOISE, "JPEG", quality=90, progressive=progressive)
     content = content[: int(cut * len(content))]
     with nullcontext() if photo_defect(content) is None else pytest.raises(DataError):
@@ -191,7 +189,7 @@ def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progres
 
 @given(content=st.binary(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"]))
 @settings(max_examples=60, deadline=None)
-def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind) -> None:
+def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind):
     sound = encoded(NOISE.crop((0, 0, 8, 8)), kind)
     damaged = sound[: len(sound) // 2] + content + sound[len(sound) // 2 + len(content) :]
     for source in (content, damaged):
@@ -201,7 +199,7 @@ def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind) ->
             assert photo_defect(source, max_pixels=10_000)
 
 
-def test_the_limits_on_pixels_hold_before_decoding() -> None:
+def test_the_limits_on_pixels_hold_before_decoding():
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     for side, limit, message in (
         (16_000, 10**12, "within Pillow's own limit"),
@@ -225,7 +223,7 @@ def test_the_limits_on_pixels_hold_before_decoding() -> None:
     ],
     ids=["missing", "empty", "folder", "pipe", "program"],
 )
-def test_what_is_no_photo_is_refused_with_its_path(tmp_path, make, message) -> None:
+def test_what_is_no_photo_is_refused_with_its_path(tmp_path, make, message):
     path = tmp_path / "photo.jpg"
     make(path)
     with pytest.raises(DataError, match=f"^{path}: .*{message}"):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import time
 
 import numpy as np
@@ -34,16 +32,14 @@ def apart(photo: Image.Image, expected: np.ndarray) -> int:
         ("Adobe RGB", "AVIF", 9, {"quality": 100, "subsampling": "4:4:4"}),
     ],
 )
-def test_photos_under_a_profile_have_the_colours_of_the_srgb_original(
-    space, kind, most, options
-) -> None:
+def test_photos_under_a_profile_have_the_colours_of_the_srgb_original(space, kind, most, options):
     photo = Image.fromarray(SPACES[space].encoded(COLOURS))
     content = encoded(photo, kind, icc_profile=SPACES[space].profile(), **options)
     assert apart(open_photo(content), COLOURS) <= most
     assert apart(photo, COLOURS) > 15  # or the profile would not show
 
 
-def test_a_profile_holds_whatever_else_is_done_to_a_photo() -> None:
+def test_a_profile_holds_whatever_else_is_done_to_a_photo():
     photo, profile = Image.fromarray(SWAPPED.encoded(COLOURS)), SWAPPED.profile()
     for change, options, expected in (
         (lambda photo: photo.convert("RGBA"), {}, COLOURS),
@@ -61,7 +57,7 @@ def test_a_profile_holds_whatever_else_is_done_to_a_photo() -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
-def test_grey_is_seen_through_its_profile(mode) -> None:
+def test_grey_is_seen_through_its_profile(mode):
     values = np.arange(256, dtype=np.uint8)[None]
     photo = Image.fromarray(values.astype(np.uint16) * 257 if mode == "I;16" else values)
     content = encoded(photo.convert(mode), "PNG", icc_profile=grey_profile(1.4))
@@ -71,14 +67,14 @@ def test_grey_is_seen_through_its_profile(mode) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_inks_are_seen_through_their_profile(kind) -> None:
+def test_inks_are_seen_through_their_profile(kind):
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     for options, reddish in (({}, False), ({"icc_profile": ink_profile()}, True)):
         red, green, _ = open_photo(encoded(cyan, kind, **options)).getpixel((0, 0))
         assert (red > green) == reddish
 
 
-def test_a_profile_that_cannot_be_followed_is_none_and_the_photo_is_read() -> None:
+def test_a_profile_that_cannot_be_followed_is_none_and_the_photo_is_read():
     photo, sound, noise = drawn("RGB", 16), SWAPPED.profile(), np.random.default_rng(0).bytes(500)
     wrong = {
         "cut short": sound[:200],
@@ -95,7 +91,7 @@ def test_a_profile_that_cannot_be_followed_is_none_and_the_photo_is_read() -> No
         assert apart(opened, np.asarray(photo)) == 0, name
 
 
-def test_damaged_profiles_never_spoil_a_photo() -> None:
+def test_damaged_profiles_never_spoil_a_photo():
     chance, sound = np.random.default_rng(0), bytearray(SPACES["Adobe RGB"].profile())
     for _ in range(80):
         profile = bytearray(sound)
@@ -105,7 +101,7 @@ def test_damaged_profiles_never_spoil_a_photo() -> None:
         assert open_photo(content).mode == "RGB"
 
 
-def test_srgb_photos_are_left_as_they_are() -> None:
+def test_srgb_photos_are_left_as_they_are():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = drawn("RGB", 64)
     photo.info["icc_profile"] = profile
@@ -116,7 +112,7 @@ def test_srgb_photos_are_left_as_they_are() -> None:
     assert time.perf_counter() - started < 1  # the profile is looked at once
 
 
-def test_threads_share_a_profile() -> None:
+def test_threads_share_a_profile():
     contents = [
         encoded(Image.fromarray(space.encoded(COLOURS)), "PNG", icc_profile=space.profile())
         for space in SPACES.values()
@@ -127,7 +123,7 @@ def test_threads_share_a_profile() -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_is_converted_in_strips_is_what_is_converted_at_once(name, monkeypatch) -> None:
+def test_what_is_converted_in_strips_is_what_is_converted_at_once(name, monkeypatch):
     content = KINDS[name](40)
     at_once = open_photo(content)
     monkeypatch.setattr(srgb, "STRIP", 7 * 40)

@@ -1,7 +1,5 @@
 """Labels of several files at URLs are read as on a disk, or what to do is named."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

@@ -1,7 +1,5 @@
 """Photos and tables at URLs: read as those of this machine, fetched once, and within limits."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import threading

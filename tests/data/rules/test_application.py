@@ -1,7 +1,5 @@
 """Laws of rules on labels."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +41,7 @@ def by_name(found: Annotations) -> dict[str, list[int]]:
 
 @law
 @given(table=tables, lists=st.booleans(), unlisted=st.sampled_from([None, "unknown", "absent"]))
-def test_rules_that_are_applied_twice_change_nothing(table, lists, unlisted) -> None:
+def test_rules_that_are_applied_twice_change_nothing(table, lists, unlisted):
     rules = RULES.model_copy(update={"unlisted": unlisted, "min_photos": 1})
     before = rows([*table, (0, 1, 0, 0, 1, 0, 0, 0)], lists=lists)
     once = apply_rules(before, rules)
@@ -52,7 +50,7 @@ def test_rules_that_are_applied_twice_change_nothing(table, lists, unlisted) -> 
 
 @law
 @given(table=tables, lists=st.booleans(), seed=st.integers(0, 99))
-def test_the_order_of_rows_and_of_names_never_matters(table, lists, seed) -> None:
+def test_the_order_of_rows_and_of_names_never_matters(table, lists, seed):
     generator = torch.Generator().manual_seed(seed)
     before = rows(table, lists=lists)
     order = torch.randperm(len(NAMES), generator=generator).tolist()
@@ -67,7 +65,7 @@ def test_the_order_of_rows_and_of_names_never_matters(table, lists, seed) -> Non
 
 @law
 @given(table=tables, lists=st.booleans())
-def test_present_flows_up_and_absent_flows_down_and_one_of_a_group_is_present(table, lists) -> None:
+def test_present_flows_up_and_absent_flows_down_and_one_of_a_group_is_present(table, lists):
     found = by_name(apply_rules(rows(table, lists=lists), RULES))
     for animal, dog in zip(found["animal"], found["dog"], strict=True):
         assert dog != 1 or animal == 1
@@ -78,7 +76,7 @@ def test_present_flows_up_and_absent_flows_down_and_one_of_a_group_is_present(ta
 
 @law
 @given(table=tables)
-def test_unknown_stays_unknown_where_no_rule_decides(table) -> None:
+def test_unknown_stays_unknown_where_no_rule_decides(table):
     before = rows(table)
     unknown = replace(before, targets=torch.full_like(before.targets, -1))
     assert apply_rules(unknown, RULES).targets.eq(-1).all()
@@ -101,11 +99,11 @@ def test_unknown_stays_unknown_where_no_rule_decides(table) -> None:
         ({"min_photos": 2}, ("dog", "pet"), [[1, 1], [0, 1]], [[1], [1]]),
     ],
 )  # fmt: skip
-def test_what_a_rule_says(rules, names, before, after) -> None:
+def test_what_a_rule_says(rules, names, before, after):
     assert apply_rules(rows(before, names), LabelRules(**rules)).targets.tolist() == after
 
 
-def test_contradictions_are_unknown_and_told_with_their_photo(caplog) -> None:
+def test_contradictions_are_unknown_and_told_with_their_photo(caplog):
     found = apply_rules(rows([[1, 1, 0], [1, 0, 0]], ("day", "night", "none")),
                         LabelRules(one_of=[["day", "night"]], no_finding=["none"]))  # fmt: skip
     assert found.contradictions == ((Path("/photos/0.jpg"), ("day", "night")),)
@@ -115,7 +113,7 @@ def test_contradictions_are_unknown_and_told_with_their_photo(caplog) -> None:
     assert nothing.contradictions[0].labels == ("day", "none")
 
 
-def test_what_a_list_does_not_name_contradicts_nothing_and_may_be_unknown() -> None:
+def test_what_a_list_does_not_name_contradicts_nothing_and_may_be_unknown():
     rules = {"implies": {"dog": ["pet"]}}
     listed = rows([[1, 0], [0, 0]], ("dog", "pet"), lists=True)
     assert apply_rules(listed, LabelRules(**rules)).targets.tolist() == [[1, 1], [0, 0]]
@@ -143,7 +141,7 @@ def test_what_a_list_does_not_name_contradicts_nothing_and_may_be_unknown() -> N
         ({"implies": {"pet": ["Dog"]}}, {"Dog": [0, 1, 1], "pet": [0, 1, 0]}),
     ],
 )
-def test_what_a_list_rejects_stays_absent(rules, after) -> None:
+def test_what_a_list_rejects_stays_absent(rules, after):
     listed = rows([[0, 0], [0, 1], [1, 0]], ("Dog", "pet"), lists=True)
     rejected = frozenset({(listed.paths[0], "Dog"), (Path("/elsewhere.jpg"), "pet")})
     found = apply_rules(replace(listed, rejected=rejected), LabelRules(**rules))
@@ -165,7 +163,7 @@ def test_what_a_list_rejects_stays_absent(rules, after) -> None:
         ({"drop": ["a\x1b"]}, "control characters"),
     ],
 )
-def test_rules_that_cannot_hold_are_refused(rules, message) -> None:
+def test_rules_that_cannot_hold_are_refused(rules, message):
     with pytest.raises(DataError, match=message):
         parse_label_rules(rules)
 
@@ -182,14 +180,14 @@ def test_rules_that_cannot_hold_are_refused(rules, message) -> None:
         ({"no_finding": ["dog", "sky"]}, "labels besides `no_finding`"),
     ],
 )
-def test_rules_that_do_not_fit_the_data_are_refused(rules, message) -> None:
+def test_rules_that_do_not_fit_the_data_are_refused(rules, message):
     with pytest.raises(DataError, match=message):
         read_annotations(
             rows([[1, 0]], ("dog", "sky")), options=ReadOptions(rules=LabelRules(**rules))
         )
 
 
-def test_other_rules_than_those_applied_are_refused() -> None:
+def test_other_rules_than_those_applied_are_refused():
     options = ReadOptions(rules=LabelRules(drop=["dog"]))
     once = read_annotations(rows([[1, 0]], ("dog", "sky")), options=options)
     assert read_annotations(once, options=options).left_out == ("dog",)
@@ -197,7 +195,7 @@ def test_other_rules_than_those_applied_are_refused() -> None:
         read_annotations(once, options=ReadOptions(rules=LabelRules(min_photos=1)))
 
 
-def test_a_file_of_rules_is_read_as_it_was_written(tmp_path) -> None:
+def test_a_file_of_rules_is_read_as_it_was_written(tmp_path):
     rules = RULES.model_copy(update={"unlisted": "absent", "min_photos": 3})
     odd = rules.model_copy(update={"drop": ('a "quote"', "Bär 🐻", "a.b = c")})
     for each in (LabelRules(), rules, odd):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -29,7 +27,7 @@ def all_pairs(units: np.ndarray) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("width", [32, 320])
-def test_pairs_of_5000_are_those_that_comparing_all_gives(width) -> None:
+def test_pairs_of_5000_are_those_that_comparing_all_gives(width):
     units = drawn(5_000, width)
     expected = all_pairs(units)
     assert len(expected) > 900
@@ -39,7 +37,7 @@ def test_pairs_of_5000_are_those_that_comparing_all_gives(width) -> None:
 
 
 @pytest.mark.parametrize("width", [32, 320])
-def test_lists_miss_few_pairs_and_none_that_are_near(width) -> None:
+def test_lists_miss_few_pairs_and_none_that_are_near(width):
     units = drawn(5_000, width)
     found = set(map(tuple, alike_pairs(units, LEAST, compared_with_all=0).tolist()))
     expected = all_pairs(units)
@@ -49,12 +47,12 @@ def test_lists_miss_few_pairs_and_none_that_are_near(width) -> None:
     assert near <= found
 
 
-def test_few_vectors_are_compared_with_all() -> None:
+def test_few_vectors_are_compared_with_all():
     units = drawn(300, 200, seed=1)
     assert set(map(tuple, alike_pairs(units, LEAST).tolist())) == all_pairs(units)
 
 
-def test_equal_vectors_are_pairs_and_none_is_its_own() -> None:
+def test_equal_vectors_are_pairs_and_none_is_its_own():
     units = np.repeat(np.eye(3, 200, dtype=np.float32), 2, axis=0)
     for limit in (0, 100):
         pairs = alike_pairs(units, LEAST, compared_with_all=limit)

@@ -1,7 +1,5 @@
 """Near twins and groups: who stays on one side of a split."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path

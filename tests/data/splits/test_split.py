@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +35,7 @@ def rows(splits, targets=None) -> Annotations:
 
 @law
 @given(table=tables, seed=seeds)
-def test_present_labels_and_the_seed_decide_the_split_of_every_row(table, seed) -> None:
+def test_present_labels_and_the_seed_decide_the_split_of_every_row(table, seed):
     targets = torch.tensor(table)
     splits = stratified_split(targets, seed=seed)
     assert len(splits) == len(table)
@@ -50,7 +48,7 @@ def test_present_labels_and_the_seed_decide_the_split_of_every_row(table, seed) 
 
 @law
 @given(labels=st.lists(st.integers(0, 4), min_size=1), seed=seeds)
-def test_with_one_label_per_photo_every_split_has_its_share_of_every_label(labels, seed) -> None:
+def test_with_one_label_per_photo_every_split_has_its_share_of_every_label(labels, seed):
     """The split that lacks most goes first, so none ends 2/3 above its share or 4/3 below."""
     targets = torch.nn.functional.one_hot(torch.tensor(labels), 5)
     splits = stratified_split(targets, seed=seed)
@@ -61,7 +59,7 @@ def test_with_one_label_per_photo_every_split_has_its_share_of_every_label(label
         assert (surplus >= -4 / 3 - 1e-5).all()
 
 
-def test_with_many_labels_per_photo_every_split_has_its_share_of_every_label(generator) -> None:
+def test_with_many_labels_per_photo_every_split_has_its_share_of_every_label(generator):
     frequency = 0.4 / torch.arange(1, 21)
     targets = (torch.rand(2000, 20, generator=generator) < frequency).long()
     splits = stratified_split(targets, seed=0)
@@ -73,7 +71,7 @@ def test_with_many_labels_per_photo_every_split_has_its_share_of_every_label(gen
 
 @pytest.mark.parametrize("rows_", [14, 24, 40, 400])
 @pytest.mark.parametrize("labels", [1, 50])
-def test_where_every_row_has_labels_of_its_own_no_split_is_empty(rows_, labels) -> None:
+def test_where_every_row_has_labels_of_its_own_no_split_is_empty(rows_, labels):
     targets = torch.eye(rows_, dtype=torch.long).repeat(1, labels)
     for fractions in (FRACTIONS, {"train": 0.85, "val": 0.15}):
         splits = stratified_split(targets, fractions=fractions, seed=0)
@@ -83,20 +81,20 @@ def test_where_every_row_has_labels_of_its_own_no_split_is_empty(rows_, labels) 
 
 @law
 @given(table=tables, seed=seeds, data=st.data())
-def test_groups_are_never_separated(table, seed, data) -> None:
+def test_groups_are_never_separated(table, seed, data):
     numbers = st.lists(st.integers(0, 9), min_size=len(table), max_size=len(table))
     groups = data.draw(numbers)
     splits = stratified_split(torch.tensor(table), seed=seed, groups=groups)
     assert len(set(zip(groups, splits, strict=True))) == len(set(groups))
 
 
-def test_a_rare_label_is_trained_before_it_is_tested() -> None:
+def test_a_rare_label_is_trained_before_it_is_tested():
     targets = torch.zeros(100, 2, dtype=torch.int8)
     targets[:, 0] = targets[42, 1] = 1
     assert {stratified_split(targets, seed=seed)[42] for seed in range(10)} == {"train"}
 
 
-def test_fractions_add_up_and_may_be_0() -> None:
+def test_fractions_add_up_and_may_be_0():
     for fractions in ({"train": 0.7, "val": 0.2}, {"train": 1.5, "val": -0.5}):
         with pytest.raises(ValueError, match="fractions that add up to 1"):
             stratified_split(torch.ones(3, 1), fractions=fractions, seed=0)
@@ -106,7 +104,7 @@ def test_fractions_add_up_and_may_be_0() -> None:
 
 @law
 @given(numbers=st.sets(st.integers(0, 999)), seed=seeds, data=st.data())
-def test_a_photo_is_in_the_same_half_whatever_the_order_of_the_rows(numbers, seed, data) -> None:
+def test_a_photo_is_in_the_same_half_whatever_the_order_of_the_rows(numbers, seed, data):
     names = [f"im{number}.jpg" for number in sorted(numbers)]
     shuffled = data.draw(st.permutations(names))
     half = dict(zip(names, random_halves(names, seed), strict=True))
@@ -114,7 +112,7 @@ def test_a_photo_is_in_the_same_half_whatever_the_order_of_the_rows(numbers, see
     assert list(half.values()).count("train") == (len(names) + 1) // 2
 
 
-def test_halves_are_the_same_on_every_machine() -> None:
+def test_halves_are_the_same_on_every_machine():
     """SHA-256 of ``7/a.jpg`` begins with 46, and then ab, 0e, c8; with seed 8 d5, 1fb, 1f2, 25."""
     names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
     assert random_halves(names, 7) == ("train", "test", "train", "test")
@@ -139,7 +137,7 @@ def test_halves_are_the_same_on_every_machine() -> None:
 )
 def test_official_splits_stay_and_missing_ones_are_made_by_the_seed(
     given_splits, protocol, hold_out, expected
-) -> None:
+):
     annotations = replace(rows(given_splits), protocol=protocol)
     completed, again, other = (
         complete_splits(annotations, {}, seed, hold_out=hold_out) for seed in (0, 0, 1)
@@ -153,14 +151,14 @@ def test_official_splits_stay_and_missing_ones_are_made_by_the_seed(
     assert (completed.splits != other.splits) == made
 
 
-def test_the_same_content_stays_together_in_a_new_split() -> None:
+def test_the_same_content_stays_together_in_a_new_split():
     annotations = rows([None] * 60)
     hashes = {path: bytes([index // 3]) for index, path in enumerate(annotations.paths)}
     splits = complete_splits(annotations, hashes, seed=0).splits
     assert all(len(set(splits[start : start + 3])) == 1 for start in range(0, 60, 3))
 
 
-def test_the_same_content_in_two_official_splits_stays_in_the_later_one(caplog) -> None:
+def test_the_same_content_in_two_official_splits_stays_in_the_later_one(caplog):
     annotations = rows(["train", "val", "test", "train", "val", "train", "train"])
     content = [b"x", b"x", b"x", b"y", b"y", b"z", b"z"]
     hashes = dict(zip(annotations.paths, content, strict=True))
@@ -173,7 +171,7 @@ def test_the_same_content_in_two_official_splits_stays_in_the_later_one(caplog) 
     assert leaked(completed, hashes) == []
 
 
-def test_a_recorded_split_is_read_back_whatever_the_order_of_the_rows(tmp_path) -> None:
+def test_a_recorded_split_is_read_back_whatever_the_order_of_the_rows(tmp_path):
     names = [*(f"{index:03}.jpg" for index in range(20)), 'a, "b".jpg', "c\u00e9.jpg", "=x.jpg"]
     paths = tuple(Path("/photos", name) for name in names)
     undivided = Annotations(("cat",), paths, torch.ones(23, 1), None, "t")
@@ -183,7 +181,7 @@ def test_a_recorded_split_is_read_back_whatever_the_order_of_the_rows(tmp_path) 
     assert read_split(tmp_path / "split.csv", shuffled).splits == annotations.splits[::-1]
 
 
-def test_a_recorded_split_is_plain_text_and_rows_that_are_not_in_it_are_left_out(tmp_path) -> None:
+def test_a_recorded_split_is_plain_text_and_rows_that_are_not_in_it_are_left_out(tmp_path):
     digest = write_split(tmp_path / "split.csv", rows(["train", "test"]))
     assert (tmp_path / "split.csv").read_text() == "000.jpg,train\n001.jpg,test\n"
     assert digest == "43740b8439a95fcf1974b0c32842e18d37ecb2f6760e83f8194b73b3f92ee51e"
@@ -203,7 +201,7 @@ def test_a_recorded_split_is_plain_text_and_rows_that_are_not_in_it_are_left_out
         ("", "an empty file"),
     ],
 )
-def test_a_record_of_something_else_is_refused(tmp_path, content, message) -> None:
+def test_a_record_of_something_else_is_refused(tmp_path, content, message):
     (tmp_path / "split.csv").write_text(content)
     with pytest.raises(DataError, match=message):
         read_split(tmp_path / "split.csv", rows([None] * 2))

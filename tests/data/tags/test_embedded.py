@@ -1,19 +1,14 @@
-from __future__ import annotations
-
 import shutil
 import struct
 import subprocess
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tagsight.data.tags.embedded import MOST_CHUNKS, XP_KEYWORDS, Embedded, embedded_tags
 from tagsight.data.tags.xmp_tree import LARGEST
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEYWORD = b"XML:com.adobe.xmp\0"
 

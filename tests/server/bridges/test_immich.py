@@ -4,21 +4,16 @@
 machine-learning.repository.ts``: a form with ``entries`` and a file ``image`` or a ``text``.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from served import GREEN, LIMITS, RED, client_of, recognizer
 
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
 
 MODEL = "ViT-B-32__openai"
 
@@ -44,7 +39,7 @@ def vector(response: Any) -> Any:
     return found / np.linalg.norm(found)
 
 
-def test_a_photo_and_a_label_get_vectors_of_the_length_that_immich_expects(client: TestClient):
+def test_a_photo_and_a_label_get_vectors_of_the_length_that_immich_expects(client):
     assert client.get("/ping").text == "pong"
     photo = asked(client, "clip", "visual", image=RED)
     width, height = recognizer()(RED).photo_size
@@ -58,7 +53,7 @@ def test_a_photo_and_a_label_get_vectors_of_the_length_that_immich_expects(clien
     assert len(vector(long)) == 1024
 
 
-def test_the_name_of_a_label_is_nearest_to_the_photos_that_have_it(client: TestClient):
+def test_the_name_of_a_label_is_nearest_to_the_photos_that_have_it(client):
     red, green = (vector(asked(client, "clip", "visual", image=photo)) for photo in (RED, GREEN))
     said = vector(asked(client, "clip", "textual", text="something red"))
     assert said @ red > said @ green + 0.3
@@ -78,7 +73,7 @@ def test_the_name_of_a_label_is_nearest_to_the_photos_that_have_it(client: TestC
     ],
 )
 def test_what_is_not_answered_has_a_reason_and_goes_to_the_next_service(
-    client: TestClient, task: str, kind: str, content: Any, reason: str
+    client, task, kind, content, reason
 ):
     response = asked(client, task, kind, **content)
     assert response.status_code in {415, 422}  # Immich asks its next URL

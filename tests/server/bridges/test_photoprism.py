@@ -4,19 +4,14 @@ https://docs.photoprism.app/developer-guide/vision/ and the types ``ApiRequest``
 and ``LabelResult`` of ``internal/ai/vision``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from served import BEARER, GREEN, LIMITS, RED, TOKEN, client_of, data_url, recognizer
 
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
 
 PATH = "/api/v1/vision/labels"
 REQUEST = {
@@ -43,7 +38,7 @@ def requested(client: TestClient, *images: str, **more: Any) -> Any:
     return client.post(PATH, json=REQUEST | {"images": images} | more)
 
 
-def test_labels_have_the_form_of_photoprism(client: TestClient):
+def test_labels_have_the_form_of_photoprism(client):
     response = requested(client, data_url(RED))
     answer = response.json()
     assert response.status_code == answer["code"] == 200
@@ -55,14 +50,14 @@ def test_labels_have_the_form_of_photoprism(client: TestClient):
     assert label == {**said, "confidence": score, "topicality": score}
 
 
-def test_several_pictures_give_each_label_once_and_requests_get_an_id(client: TestClient):
+def test_several_pictures_give_each_label_once_and_requests_get_an_id(client):
     pictures = (data_url(RED), data_url(GREEN, "jpeg"), data_url(RED))
     first, second = (requested(client, *pictures, id=None).json() for _ in range(2))
     assert [label["name"] for label in first["result"]["labels"]] == ["red", "green"]
     assert first["id"] != second["id"]
 
 
-def test_other_requests_are_refused_with_the_code_that_photoprism_reads(client: TestClient):
+def test_other_requests_are_refused_with_the_code_that_photoprism_reads(client):
     unread = ["https://example.org/a.jpg", "/etc/passwd", "data:image/jpeg;base64,%%%"]
     for images, status in [
         *(([image], 422) for image in unread),

@@ -1,7 +1,5 @@
 """Keywords inside photos: what programs read, what stays as it was, and what undo restores."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random
@@ -9,8 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageCms
@@ -26,9 +24,6 @@ from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.xmp import add_keywords, keywords
 from tagsight.tagging.undo import undo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(
     shutil.which("exiftool") is None, reason="exiftool is not installed"
@@ -84,7 +79,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path):
+def world(tmp_path):
     world = World(tmp_path)
     yield world
     world.journal.close()

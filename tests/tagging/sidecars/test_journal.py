@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -31,7 +29,7 @@ def begin(journal: Journal, model: str = "model") -> int:
 
 
 @pytest.fixture
-def journal(tmp_path: Path):
+def journal(tmp_path):
     with Journal(tmp_path / "new" / "journal.sqlite") as journal:
         yield journal
 

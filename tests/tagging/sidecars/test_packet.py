@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import codecs
 import shutil
 import subprocess
@@ -42,7 +40,7 @@ def added(content: bytes, *names: str) -> Edit:
         (b"", "cp1252", "windows-1252"),
     ],
 )
-def test_a_sidecar_keeps_its_encoding(mark, encoding, declared) -> None:
+def test_a_sidecar_keeps_its_encoding(mark, encoding, declared):
     for head in (f'<?xml version="1.0" encoding="{declared}"?>\n', ""):
         if not head and encoding in {"latin-1", "cp1252"}:
             continue
@@ -67,7 +65,7 @@ def test_a_sidecar_keeps_its_encoding(mark, encoding, declared) -> None:
     ],
     ids=["text", "CDATA", "attribute", "attribute of another prefix"],
 )
-def test_a_keyword_that_stands_alone_becomes_the_first_of_an_array(inside, attributes) -> None:
+def test_a_keyword_that_stands_alone_becomes_the_first_of_an_array(inside, attributes):
     before = sidecar(inside + "<dc:type>photo</dc:type>", attributes).encode()
     assert read_keywords(before).words == ("cats & mice",)
     edit = added(before, "dog")
@@ -78,7 +76,7 @@ def test_a_keyword_that_stands_alone_becomes_the_first_of_an_array(inside, attri
     assert add_keywords(before, [Tag("Cats & mice", 0.9)], Stamp("model", "2026")) is None
 
 
-def test_an_empty_attribute_makes_room_for_an_array() -> None:
+def test_an_empty_attribute_makes_room_for_an_array():
     edit = added(sidecar("", ' dc:subject=""').encode(), "dog")
     assert keywords(edit.content) == ["dog"]
     assert b'dc:subject=""' not in edit.content
@@ -95,7 +93,7 @@ def test_an_empty_attribute_makes_room_for_an_array() -> None:
         "<rdf:li>&#100;o&#x67;</rdf:li>",
     ],
 )
-def test_a_keyword_is_the_same_however_an_item_is_written(item) -> None:
+def test_a_keyword_is_the_same_however_an_item_is_written(item):
     before = sidecar(f"<dc:subject><rdf:Bag>{item}</rdf:Bag></dc:subject>").encode()
     assert read_keywords(before).words == ("dog",)
     assert add_keywords(before, [Tag("animal/dog", 0.9)], Stamp("model", "2026")) is None
@@ -103,7 +101,7 @@ def test_a_keyword_is_the_same_however_an_item_is_written(item) -> None:
     assert remove_keywords(edit.content, edit.additions) == before
 
 
-def test_several_keywords_in_one_text_are_read_apart() -> None:
+def test_several_keywords_in_one_text_are_read_apart():
     for before in (
         sidecar("<dc:subject>dog; sky,  sea</dc:subject>"),
         sidecar("", ' dc:subject="dog, sky,sea"'),
@@ -114,7 +112,7 @@ def test_several_keywords_in_one_text_are_read_apart() -> None:
 
 @pytest.mark.parametrize("path", ["animal|dog", "animal/dog"])
 @pytest.mark.parametrize("name", ["lr:hierarchicalSubject", "digiKam:TagsList"])
-def test_the_last_level_counts_whatever_separates_levels(name, path) -> None:
+def test_the_last_level_counts_whatever_separates_levels(name, path):
     uris = {"lr": "http://ns.adobe.com/lightroom/1.0/", "digiKam": "http://www.digikam.org/ns/1.0/"}
     uri = uris[name.partition(":")[0]]
     array = (
@@ -125,7 +123,7 @@ def test_the_last_level_counts_whatever_separates_levels(name, path) -> None:
     assert add_keywords(before, [Tag("animal", 0.9)], Stamp("model", "2026")) is not None
 
 
-def test_zeros_behind_xmp_are_filling_that_stays() -> None:
+def test_zeros_behind_xmp_are_filling_that_stays():
     before = sidecar(BAG).encode() + bytes(100)
     edit = added(before, "dog")
     assert keywords(edit.content) == ["Größe", "dog"]
@@ -134,7 +132,7 @@ def test_zeros_behind_xmp_are_filling_that_stays() -> None:
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
-def test_exiftool_reads_every_encoding_that_is_written(tmp_path) -> None:
+def test_exiftool_reads_every_encoding_that_is_written(tmp_path):
     for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be"):
         file = tmp_path / f"{encoding}.xmp"
         packet = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{sidecar(BAG)}'

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import contextlib
 import os
 import random
@@ -65,7 +63,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path):
+def world(tmp_path):
     world = World(tmp_path)
     yield world
     world.journal.close()

@@ -1,13 +1,12 @@
-from __future__ import annotations
-
 import os
 import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
 
 import pytest
 from tracked_run import EPOCHS, logged_curves, tracked_run
@@ -15,10 +14,6 @@ from tracked_run import EPOCHS, logged_curves, tracked_run
 from tagsight.errors import DataError
 from tagsight.training.tracking.mlflow_runs import MlflowTracker
 from tagsight.training.tracking.tracker import TrackedRun
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the many packages that it imports

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tracked_run import logged_curves, tracked_run
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tiny_run import Diary, tiny_recipe
 from tracked_run import EPOCHS, logged_curves, tracked_run

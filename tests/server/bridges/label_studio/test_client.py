@@ -1,8 +1,7 @@
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -10,9 +9,6 @@ import pytest
 from tagsight.errors import DataError
 from tagsight.server.bridges.label_studio import client as client_module
 from tagsight.server.bridges.label_studio.client import LabelStudio
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LEGACY, PERSONAL = "0123456789abcdef", "eyJh.eyJ0.c2ln"
 HERE = "http://studio.example:8080"
@@ -47,7 +43,7 @@ def fetched(answer: Callable[[httpx.Request], httpx.Response], value: str, **opt
         "/data/" + "a" * 10_000,
     ],
 )
-def test_no_address_but_that_of_a_photo_in_label_studio_is_asked(value: str):
+def test_no_address_but_that_of_a_photo_in_label_studio_is_asked(value):
     def asked(request: httpx.Request) -> httpx.Response:
         raise AssertionError(request.url)
 
@@ -97,7 +93,7 @@ def test_access_that_has_expired_is_renewed_once():
 @pytest.mark.parametrize(
     ("key", "reason"), [(LEGACY, "legacy token works only if"), (PERSONAL, "neither expired nor")]
 )
-def test_a_refused_key_is_told_with_what_to_do(key: str, reason: str):
+def test_a_refused_key_is_told_with_what_to_do(key, reason):
     with pytest.raises(DataError, match=reason):
         fetched(lambda _: httpx.Response(401), "/data/a.jpg", key=key)
 
@@ -121,7 +117,7 @@ def test_redirects_stay_with_label_studio():
         fetched(answer, "/data/ring")
 
 
-def test_size_and_time_of_a_response_are_limited(monkeypatch: pytest.MonkeyPatch):
+def test_size_and_time_of_a_response_are_limited(monkeypatch):
     async def endless() -> Any:
         while True:
             yield b"x" * 1000
@@ -146,7 +142,7 @@ def test_size_and_time_of_a_response_are_limited(monkeypatch: pytest.MonkeyPatch
         (httpx.Response(200, headers={"content-encoding": "gzip"}), "without compression"),
     ],
 )
-def test_what_is_no_photo_is_told(response: httpx.Response, reason: str):
+def test_what_is_no_photo_is_told(response, reason):
     with pytest.raises(DataError, match=reason):
         fetched(lambda _: response, "/data/local-files/?d=a.jpg")
 
@@ -154,6 +150,6 @@ def test_what_is_no_photo_is_told(response: httpx.Response, reason: str):
 @pytest.mark.parametrize(
     ("url", "key"), [("ftp://x", LEGACY), ("studio", LEGACY), (HERE, ""), (HERE, "a\nb")]
 )
-def test_an_address_and_a_key_are_needed(url: str, key: str):
+def test_an_address_and_a_key_are_needed(url, key):
     with pytest.raises(DataError, match="expected"):
         LabelStudio(url, key)

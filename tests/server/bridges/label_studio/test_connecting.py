@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any
@@ -61,7 +59,7 @@ def test_a_project_is_connected_once_as_model_and_sender_of_annotations():
         ("Can't connect to ML backend, health check failed.", "--own-url|`own_url`"),
     ],
 )
-def test_a_refusal_names_the_setting_that_decides(said: str, setting: str):
+def test_a_refusal_names_the_setting_that_decides(said, setting):
     with pytest.raises(DataError, match=setting) as refused:
         connected(Program({"url": [said]}))
     assert WANTED.token not in str(refused.value)

@@ -1,12 +1,12 @@
-from __future__ import annotations
-
 import re
 from base64 import b64decode
+from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from served import GREEN, LIMITS, RED, TOKEN, client_of, data_url, recognizer
 
@@ -15,11 +15,6 @@ from tagsight.inference.evidence_outlines import evidence_outlines, outline_mask
 from tagsight.server.bridges import BRIDGES
 from tagsight.server.bridges.label_studio.brush import run_lengths
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fastapi.testclient import TestClient
 
 CONFIG = """
 <View>
@@ -49,7 +44,7 @@ def predict(client: TestClient, *pictures: Any, config: str = CONFIG) -> Any:
     return client.post("/predict", json=body)
 
 
-def test_a_project_with_labels_of_the_model_is_connected(client: TestClient):
+def test_a_project_with_labels_of_the_model_is_connected(client):
     assert client.get("/health").json()["status"] == "UP"
     body = {"project": "1.1735", "schema": CONFIG, "hostname": "http://x", "access_token": "t"}
     assert client.post("/setup", json=body).json() == {"model_version": VERSION}
@@ -61,7 +56,7 @@ def test_a_project_with_labels_of_the_model_is_connected(client: TestClient):
         assert client.post(path, json={"action": "START_TRAINING"}).status_code == 200
 
 
-def test_labels_are_suggested_in_the_spelling_of_the_configuration(client: TestClient):
+def test_labels_are_suggested_in_the_spelling_of_the_configuration(client):
     answer = predict(client, data_url(RED), data_url(GREEN)).json()
     assert answer["model_version"] == VERSION
     red, green = answer["results"]
@@ -73,7 +68,7 @@ def test_labels_are_suggested_in_the_spelling_of_the_configuration(client: TestC
     assert green["result"][0]["value"] == {"choices": ["green"]}
 
 
-def test_single_choices_get_the_best_label_and_photos_without_one_get_none(client: TestClient):
+def test_single_choices_get_the_best_label_and_photos_without_one_get_none(client):
     single = CONFIG.replace('choice="multiple"', 'choice="single"').replace("other", "blue")
     (found,) = predict(client, data_url(RED), config=single).json()["results"]
     assert found["result"][0]["value"]["choices"] == ["Red"]

@@ -1,20 +1,14 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from served import GREEN, LIMITS, RED, client_of, data_url, recognizer
 
 from tagsight.server.bridges.label_studio.client import LabelStudio
 from tagsight.server.service import Service
 from tagsight.tagging.labelling.project import Project
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from fastapi.testclient import TestClient
 
 CONFIG = """<View><Image name="img" value="$picture"/>
 <Choices name="tag" toName="img" choice="multiple"><Choice value="dog"/><Choice value="Cat"/>
@@ -35,7 +29,7 @@ EXPORT = [
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path) -> Iterator[Project]:
     photos = tmp_path / "photos"
     (photos / "trip").mkdir(parents=True)
     for name, content in (("trip/red 1.png", RED), ("green.jpg", GREEN), ("trip/b.png", b"b")):
@@ -47,7 +41,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def client(project: Project) -> Iterator[TestClient]:
+def client(project) -> Iterator[TestClient]:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/api/projects/1":
             return httpx.Response(200, json={"id": 1, "label_config": CONFIG})
@@ -98,18 +92,14 @@ def said(project: Project, photo: str) -> dict[str, int]:
         ("/data/upload/9/0a1b2c3d-other-name.jpg", "green.jpg"),
     ],
 )
-def test_an_annotation_judges_the_photo_of_its_task(
-    client: TestClient, project: Project, address: str, photo: str, path: str
-):
+def test_an_annotation_judges_the_photo_of_its_task(client, project, address, photo, path):
     assert sent(client, address, DOG, SKY, path=path).status_code == 200
     assert said(project, photo) == {"dog": 1, "sky": 1, "cat": 0}
     (batch,) = project.since(0, 10)
     assert batch.person == "Label Studio 7"
 
 
-def test_an_update_changes_judgements_and_a_repetition_nothing(
-    client: TestClient, project: Project
-):
+def test_an_update_changes_judgements_and_a_repetition_nothing(client, project):
     address = "/data/upload/1/green.jpg"
     sent(client, address, DOG)
     sent(client, address, DOG)
@@ -122,7 +112,7 @@ def test_an_update_changes_judgements_and_a_repetition_nothing(
     assert said(project, "green.jpg") == {"dog": 1, "sky": 0, "cat": 0}
 
 
-def test_what_was_skipped_or_is_no_annotation_says_nothing(client: TestClient, project: Project):
+def test_what_was_skipped_or_is_no_annotation_says_nothing(client, project):
     assert sent(client, "/data/upload/1/green.jpg", DOG, was_cancelled=True).status_code == 200
     assert client.post("/webhook", json={"action": "TASKS_CREATED"}).status_code == 200
     assert project.revision == 0
@@ -135,9 +125,7 @@ TRAIN = {"annotations": EXPORT, "project": "1.1735", "label_config": CONFIG, "pa
     ("path", "body"),
     [("/webhook", {"action": "START_TRAINING", "project": {"id": 1}}), ("/train", TRAIN)],
 )
-def test_start_training_adds_all_annotations_and_trains_nothing(
-    client: TestClient, project: Project, path: str, body: Any
-):
+def test_start_training_adds_all_annotations_and_trains_nothing(client, project, path, body):
     for _ in range(2):
         assert client.post(path, json=body).status_code == 200
         assert said(project, "trip/b.png") == {"dog": 1, "cat": 0, "sky": 0}
@@ -146,7 +134,7 @@ def test_start_training_adds_all_annotations_and_trains_nothing(
         assert project.revision == 2
 
 
-def test_labels_of_several_questions_are_named_with_them(client: TestClient, project: Project):
+def test_labels_of_several_questions_are_named_with_them(client, project):
     asked = "".join(
         f'<Choices name="{name}" toName="img"><Choice value="yes"/><Choice value="no"/></Choices>'
         for name in ("indoor", "night")
@@ -175,7 +163,7 @@ def test_labels_of_several_questions_are_named_with_them(client: TestClient, pro
     ],
 )
 def test_what_cannot_be_recorded_changes_nothing_and_the_log_says_why(
-    client: TestClient, project: Project, caplog, address: str, results: Any, reason: str
+    client, project, caplog, address, results, reason
 ):
     answer = sent(client, address, *results)
     assert answer.status_code == 422
