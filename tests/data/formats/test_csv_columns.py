@@ -30,6 +30,32 @@ def test_a_cell_is_present_absent_or_unknown(write_csv, cell, target) -> None:
     assert (rows.names, rows.targets.tolist()) == (("dog", "cat"), [[target, 0]])
 
 
+ROWS = "a.jpg  1 -1 -1\nb.jpg -1  1 -1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "minus"),
+    [
+        (f"2\ndog cat sky \n{ROWS}", 0),  # as CelebA's list
+        ('"dog" "cat" "sky"\n"a.jpg" 1 -1 -1\n"b.jpg" -1 1 -1\n', 0),  # as R writes it
+        ("image,dog,cat,sky\na.jpg,1,-1.0,-1\nb.jpg,-1,1,-1\n", 0),
+        ("image,labels\na.jpg,1;-1;-1\nb.jpg,-1;1;-1\n", 0),
+        ("image,dog,cat,sky\na.jpg,1,-1,-1\nb.jpg,-1,1,-1\nc d.jpg,-1,-1,0\n", -1),
+        ("image,dog,cat,sky\na.jpg,1,-1,-1\nb.jpg,-1,1,-1\nc d.jpg,-1,,-1\n", -1),
+    ],
+    ids=range(6),
+)
+def test_minus_1_is_absent_where_all_cells_of_a_table_are_1_or_minus_1(
+    write_csv, tmp_path, caplog, content, minus
+) -> None:
+    (tmp_path / "labels.txt").write_text("dog\ncat\nsky\n")
+    with caplog.at_level(logging.INFO):
+        rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, len(rows)) == (("dog", "cat", "sky"), 2 - minus)
+    assert rows.targets[:2].tolist() == [[1, minus, minus], [minus, 1, minus]]
+    assert f"-1 read as {'unknown' if minus else 'absent'}" in caplog.text
+
+
 @pytest.mark.parametrize("cell", ["2", "maybe", "01"])
 def test_any_other_cell_is_named_with_its_line_and_column(write_csv, cell) -> None:
     rows = "".join(f"{name},1,0\n" for name in ("a.jpg", "b.jpg"))

@@ -14,10 +14,11 @@ from tagsight.data.format import Format
 from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.minus_one import code_of, settle_minus_one, unsettled
 from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
 from tagsight.data.tables.table import Photos, shown_cells
 from tagsight.data.tables.text import text_of
-from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits
+from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits, parts_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -60,11 +61,12 @@ def recognises(source: Path) -> bool:
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read 1 as present, 0 as absent, and -1 or an empty cell as unknown.
 
-    True and yes mean 1, False and no mean 0, and the words for a missing value, such as nan, mean
-    unknown. In columns of ticks, such as ``x``, or of yes alone, a blank is absent, unless another
-    cell of such columns says no. Columns that hold anything else are not used. Where there is no
-    header, or one cell holds all targets, as in ``a.jpg  0,1,1`` or ``a.jpg,011``, the names are
-    in ``labels.txt``, ``label_list.txt`` or ``classes.txt`` beside the file.
+    If all cells are 1 or -1, as in CelebA, -1 is absent. True and yes mean 1, False and no mean 0,
+    and the words for a missing value, such as nan, mean unknown. In columns of ticks, such as
+    ``x``, or of yes alone, a blank is absent, unless another cell of such columns says no. Columns
+    that hold anything else are not used. Where there is no header, or one cell holds all targets,
+    as in ``a.jpg  0,1,1`` or ``a.jpg,011``, the names are in ``labels.txt``, ``label_list.txt`` or
+    ``classes.txt`` beside the file.
 
     Args:
         source: The file.
@@ -110,9 +112,10 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         values = _targets(cells_of(row.cells), row, names, table, ticks)
         if row.is_new:
             targets += values
-        elif targets[row.photo * len(names) :][: len(names)] != values:
+        elif unsettled(targets[row.photo * len(names) :][: len(names)]) != unsettled(values):
             raise photos.contradiction(row.number, row.photo)
     log_layout(table, layout, "targets")
+    settle_minus_one(targets, names, table.source)
     for pair in ticks.pairs:
         logger.info("%s: %r read as present, %r as absent", table.source, pair.yes, pair.no)
     photos.warn_of_repeated()
@@ -189,7 +192,7 @@ def _is_vector(table: Table, place: int) -> bool:
 def _length(table: Table, place: int) -> int:
     """Return how many targets each cell has, or refuse different numbers of digits."""
     if not are_bits(table.column(place)):
-        return len(re.findall("[01]", str(table.sample[0][place])))
+        return len(parts_of(str(table.sample[0][place])))
     cells = sorted(filter(None, table.column(place)), key=lambda cell: (len(cell), cell))
     if len(cells[0]) < len(cells[-1]):
         msg = (
@@ -203,7 +206,7 @@ def _length(table: Table, place: int) -> int:
 
 def _vector(cells: list[Cell], place: int) -> list[str]:
     cell = str(cells[place]).strip()
-    return list(cell) if BITS.fullmatch(cell) else re.findall(r"[^\s,\[\]]+", cell)
+    return list(cell) if BITS.fullmatch(cell) else parts_of(cell)
 
 
 def _names_beside(table: Table, count: int) -> list[str]:
@@ -236,7 +239,7 @@ def _without_numbers(names: list[str]) -> list[str]:
 def _targets(
     cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table, ticks: Ticks
 ) -> bytes:
-    """Return a row's targets, bytes of 1, 0 and `UNKNOWN`."""
+    """Return a row's targets, bytes of 1, 0, `UNKNOWN` and other codes."""
     mark = table.delimiter
     joined = cells[0] if len(cells) == 1 else mark.join(map(str, cells))
     digits = joined.encode() if isinstance(joined, str) else b""
@@ -270,7 +273,7 @@ def _target(cell: Cell, name: str, row: Row, table: Table, ticks: Ticks | None =
             "`ignore` leaves columns out"
         )
         raise DataError(msg)
-    return target
+    return code_of(target, str(cell)) if target == UNKNOWN else target
 
 
 FORMAT = Format(

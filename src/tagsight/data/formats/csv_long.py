@@ -16,6 +16,7 @@ from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.minus_one import code_of, settle_minus_one
 from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.table import Photos
@@ -113,6 +114,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
                 rows.append(row.photo)
                 columns.append(label)
                 values.append(present)
+    settle_minus_one(values, ("all rows",), table.source)
     absent = 0 in values or UNKNOWN in values
     log_layout(table, layout, "one label a row")
     logger.info(
@@ -160,13 +162,13 @@ def _meaning(table: Table, layout: Layout) -> Mapping[str, int]:
 
 
 def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) -> int:
-    """Return what a row states of its label: present, absent, or `UNKNOWN`."""
+    """Return the code of what a row states of its label: present, absent or unknown."""
     if layout.confidence is None:
         return 1
     cell = str(row.cells[layout.confidence]).strip()
     target = meaning[cell] if cell in meaning else target_of(cell)
     if target is not None:
-        return target
+        return code_of(target, cell)
     percent, number = cell.endswith("%"), cell.removesuffix("%").replace(",", ".")
     try:
         confidence = float(number) / (100 if percent else 1)

@@ -289,12 +289,12 @@ def _repeat_photos(records: Sequence[Record], keys: Keys) -> bool:
 
 
 def _are_vectors(values: Sequence[object]) -> bool:
-    """Return whether values are a target for each label: lists of 1 and 0 that repeat them."""
+    """Return whether values are a target for each label: lists of 1 and 0 or -1 that repeat."""
     lists = [value for value in values if isinstance(value, list)]
     return (
         all(value is None or isinstance(value, list) for value in values)
         and len({len(value) for value in lists}) == 1
-        and all(type(one) is int and one in (0, 1) for value in lists for one in value)
+        and all(one is not None and is_mark(one) for value in lists for one in value)
         and any(len(set(value)) < len(value) for value in lists)
     )
 

@@ -31,7 +31,7 @@ def read_table(table: Table, options: ReadOptions = DEFAULTS, kind: Kind | None 
         >>> from pathlib import Path
         >>> from tagsight.data.tables.csv_table import CsvTable
         >>> file = Path("table.csv")
-        >>> for text in ("photo,tags\na.jpg,dog;sky\n", "photo,dog,sky\na.jpg,1,-1\n"):
+        >>> for text in ("photo,tags\na.jpg,dog;sky\n", "photo,dog,sky\na.jpg,1,\n"):
         ...     _ = file.write_text(text)
         ...     read_table(CsvTable(file)).targets.tolist()
         [[1, 1]]

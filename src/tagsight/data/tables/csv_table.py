@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS
 from tagsight.data.source import clean_name, is_file, require_file
-from tagsight.data.tables.header_rows import levels_of, rows_above
+from tagsight.data.tables.header_rows import lacks_photos, levels_of, rows_above
 from tagsight.data.tables.label_studio import is_label_studio
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
@@ -81,6 +81,9 @@ class CsvTable(Table):
         below = [cells for _, cells in rest]
         self._header, self._line = first, line
         self.notes = (f"header in line {line}",) if self._above else ()
+        if lacks_photos(first, below):
+            first = ["image", *first]
+            self.notes += ("no name above the photos",)
         has_header = not any(map(is_photo, first)) or _is_named(first, columns)
         if has_header and (levels := levels_of([first, *below])):
             last, self._header = rest[levels.rows - 2]
@@ -121,7 +124,7 @@ class CsvTable(Table):
             DataError: If a row has another number of cells than the header.
         """
         mark, width = self.delimiter, len(self.names)
-        if writing_of(self.file, self._given).has_quotes:
+        if mark == BLANK or writing_of(self.file, self._given).has_quotes:
             joined_from = None
         found = records(self.file, mark, joined_from, self._given)
         rows = cast("Iterator[tuple[int, list[Cell]]]", found)

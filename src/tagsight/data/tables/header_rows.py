@@ -30,10 +30,28 @@ def rows_above(rows: Sequence[Sequence[str]], is_named: Callable[[Sequence[str]]
         is_remark = cells[0].lstrip().startswith("#") and not is_photo(cells[0])
         if len(filled) > 1 and not is_remark:
             keys = set(map(key_of, cells))
-            return number if keys & IMAGE_COLUMNS or is_named(cells) else 0
+            is_header = keys & IMAGE_COLUMNS or is_named(cells)
+            return number if is_header or lacks_photos(cells, rows[number + 1 :]) else 0
         if any(map(is_photo, filled)):
             return 0
     return 0
+
+
+def lacks_photos(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Return whether a header names all columns but the first, of photos, as CelebA and R write it.
+
+    Args:
+        first: The row that may be a header.
+        below: Rows below.
+
+    Example:
+        >>> lacks_photos(["dog", "cat"], [["a.jpg", "1", "-1"], ["b.jpg", "-1", "1"]])
+        True
+        >>> lacks_photos(["image", "dog"], [["a.jpg", "1"]])
+        False
+    """
+    are_named = bool(below) and all(map(str.strip, first)) and not any(map(is_photo, first))
+    return are_named and all(len(row) == len(first) + 1 and is_photo(row[0]) for row in below)
 
 
 class Levels(NamedTuple):

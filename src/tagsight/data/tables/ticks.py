@@ -36,8 +36,11 @@ _BLANKS = frozenset(("", "-", "\u2013", "\u2014"))
 _DIGITS = frozenset(("1", "1.0", "0", "0.0", "-1", "-1.0"))
 _YES = frozenset(word for word, target in TARGETS.items() if target == 1) - _DIGITS
 BITS = re.compile("[01]{2,}")
-VECTOR = re.compile(r"\[?\s*[01](?:\s*[,\s]\s*[01])+\s*\]?")
+_ONE = r"(?:-?1|0)(?:\.0*)?"
+VECTOR = re.compile(rf"\[?\s*{_ONE}(?:\s*[,;|\s]\s*{_ONE})+\s*\]?")
 """A target for each label in one cell."""
+
+_PART = re.compile(r"[^\s,;|\[\]]+")
 
 
 def is_ticked(cells: Collection[str]) -> bool:
@@ -144,6 +147,16 @@ def _plain(cell: str) -> str:
     return cell.strip().removesuffix(SELECTOR)
 
 
+def parts_of(cell: str) -> list[str]:
+    """Return the targets of a cell that has one for each label.
+
+    Example:
+        >>> parts_of("[1 0 -1]"), parts_of("1;0")
+        (['1', '0', '-1'], ['1', '0'])
+    """
+    return _PART.findall(cell)
+
+
 def are_vectors(cells: Counter[str]) -> bool:
     """Return whether each cell has a target for each label.
 
@@ -152,7 +165,7 @@ def are_vectors(cells: Counter[str]) -> bool:
         (True, False)
     """
     filled = [cell for cell in cells if cell]
-    lengths = {len(re.findall("[01]", cell)) for cell in filled}
+    lengths = {len(parts_of(cell)) for cell in filled}
     return are_bits(cells) or (len(lengths) == 1 and all(map(VECTOR.fullmatch, filled)))
 
 
