@@ -4,8 +4,6 @@ from torch.testing import assert_close
 
 from tagsight.labels import cooccurrence
 from tagsight.labels.space import LabelSpace
-from tagsight.nn.config import GraphConfig
-from tagsight.nn.graph import GraphClassifiers, label_adjacency
 
 LABELS = 9
 
@@ -38,22 +36,3 @@ def test_sparse_counts_are_those_of_the_dense_matrix(both):
         assert_close(one.cooccurrence, other.cooccurrence.to_dense())
         assert_close(one.counts, other.counts)
         assert_close(one.photos, other.photos)
-
-
-@pytest.mark.parametrize("direction", ["given_source", "given_target"])
-@pytest.mark.parametrize("variant", ["paper", "released", "identity", "stored"])
-def test_a_sparse_graph_makes_the_classifiers_of_the_dense_one(both, variant, direction):
-    config = GraphConfig(
-        variant=variant, direction=direction, epsilon=0.4, second_self_loop=True, hidden=5
-    )
-    made, gradients = [], []
-    for labels in both:
-        adjacency = label_adjacency(labels.cooccurrence, config)
-        torch.manual_seed(0)
-        network = GraphClassifiers(labels, adjacency, 4, config)
-        classifiers = network()
-        classifiers.square().sum().backward()
-        made.append(classifiers)
-        gradients.append(network.first.weight.grad)
-    assert_close(*made)
-    assert_close(*gradients)

@@ -112,12 +112,16 @@ def test_first_weights_are_uniform_within_one_over_the_root_of_the_outputs():
     assert weight.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.02)
 
 
+@pytest.mark.parametrize("counts", [COUNTS, COUNTS.to_sparse()], ids=["dense", "sparse"])
 @pytest.mark.parametrize(("activation", "slope"), [("leaky_relu", 0.2), ("relu", 0.0)])
-def test_classifiers_are_two_convolutions_with_the_activation_between(activation, slope):
-    network = classifiers_of_three(activation=activation)
-    hidden = network.adjacency @ network.vectors @ network.first.weight
+def test_classifiers_are_two_convolutions_with_the_activation_between(activation, slope, counts):
+    config = GraphConfig(epsilon=0.5, hidden=5, activation=activation)
+    network, adjacency = graph_of(label_space(counts), config), label_adjacency(COUNTS, config)
+    hidden = adjacency @ network.vectors @ network.first.weight
     hidden = torch.where(hidden > 0, hidden, slope * hidden)
-    assert_close(network(), network.adjacency @ hidden @ network.second.weight)
+    assert_close(network(), adjacency @ hidden @ network.second.weight)
+    network().square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in network.parameters())
 
 
 @pytest.mark.parametrize("variant", ["paper", "none"])
@@ -244,6 +248,7 @@ def test_edges_of_three_labels(settings, edges):
         # Eq. 6 plus the identity: rows (1.8, .2, 0), (0, 1.8, 0), (0, 0, 1.8), sums 2, 1.8, 1.8.
         ({"second_self_loop": True}, [[0.9, 0.2 / 3.6**0.5, 0], [0, 1, 0], [0, 0, 1]]),
         ({"variant": "identity"}, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        ({"variant": "stored"}, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
         ({"delta": 0}, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
         ({"epsilon": 0.9, "variant": "released"}, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
     ],
@@ -307,6 +312,10 @@ def test_laws_of_all_graphs(counts, config, random, more):
     random.shuffle(order)
     assert_close(label_adjacency(counts[order][:, order], config), adjacency[order][:, order])
 
+    sparse = label_adjacency(counts.to_sparse(), config)
+    assert sparse.is_sparse
+    assert_close(sparse.to_dense(), adjacency)
+
     stricter = config.model_copy(update={"epsilon": max(config.epsilon, more)})
     assert ((edge_probability(counts, stricter) > 0) <= edges).all()
 
@@ -327,9 +336,11 @@ def test_the_published_counts_give_the_known_graph(shared_data, task, label, pho
     assert (turned == found.T).all()
 
 
-def test_a_graph_without_counts_or_word_vectors_is_refused():
-    with pytest.raises(ValueError, match="expected each label's own count on the diagonal"):
-        conditional_probability(COUNTS.clone().fill_diagonal_(0))
+@pytest.mark.parametrize("pair", [[[0, 1], [1, 2]], [[2, 3], [3, 4]], [[1, 2], [2, 5]]])
+def test_a_graph_without_counts_or_word_vectors_is_refused(pair):
+    for counts in (torch.tensor(pair), torch.tensor(pair).to_sparse()):
+        with pytest.raises(ValueError, match="expected each label's own count on the diagonal"):
+            conditional_probability(counts)
     labels = LabelSpace(("a", "b"), None, torch.eye(2).long(), torch.ones(2).long())
     with pytest.raises(ValueError, match="expected word vectors of the 2 labels, got none"):
         graph_of(labels, GraphConfig())
@@ -344,13 +355,9 @@ def test_word_vectors_are_used_raw_at_unit_length_or_without_their_mean():
     assert_close(shifted.norm(dim=1), (raw + 3).norm(dim=1).mean().expand(3))
 
 
-def test_only_the_layers_are_weights_and_all_get_a_gradient():
-    network = classifiers_of_three()
+def test_only_the_layers_are_weights_and_kept_classifiers_do_not_swallow_their_gradients():
+    network = classifiers_of_three().eval()
     assert set(network.state_dict()) == {"first.weight", "second.weight"}
-    network().square().sum().backward()
-    assert all(p.grad.abs().sum() > 0 for p in network.parameters())
-    # The cache must not swallow gradients either.
-    network.eval().zero_grad()
     with torch.no_grad():
         network()
     network().sum().backward()

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tagsight.data.tables.names import is_no_label, is_target
-from tagsight.data.tables.pairs import is_mixture
+from tagsight.data.tables.pairs import has_words_and_targets
 from tagsight.data.tables.roles import share_of
-from tagsight.data.tables.ticks import is_mixed
+from tagsight.data.tables.ticks import has_ticks_and_targets
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def require_one_kind(table: Table, columns: Mapping[int, Counter[str]]) -> None:
     """
     for place, cells in columns.items():
         name = table.names[place]
-        if is_mixed(cells):
+        if has_ticks_and_targets(cells):
             msg = (
                 f"{table.where()}: expected 1, 0, -1 or nothing, or marks such as x, in the column "
                 f"{name!r}, got both"
             )
             raise MixedCellsError(msg)
-        if is_mixture(cells):
+        if has_words_and_targets(cells):
             number, cell = _first(table, place, cells)
             msg = (
                 f"{table.where(number)}: expected one pair of words for present and absent in the "

@@ -106,12 +106,12 @@ def is_word(cell: str) -> bool:
     return target_of(cell) is not None or cell.strip() in _ANY
 
 
-def is_mixture(cells: Collection[str]) -> bool:
+def has_words_and_targets(cells: Collection[str]) -> bool:
     """Return whether cells are words of a pair beside other targets.
 
     Example:
-        >>> is_mixture(["positive", "1"]), is_mixture(["positive", "neutral"]), is_mixture(["f"])
-        (True, False, False)
+        >>> [has_words_and_targets(cells) for cells in (["positive", "1"], ["positive", "neutral"])]
+        [True, False]
     """
     filled = {cell.strip() for cell in cells if target_of(cell) != UNKNOWN}
     words = {

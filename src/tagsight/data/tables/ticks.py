@@ -57,12 +57,12 @@ def is_ticked(cells: Collection[str]) -> bool:
     return bool(filled) and filled <= marks and not filled <= EMPTY_BOXES
 
 
-def is_mixed(cells: Collection[str]) -> bool:
+def has_ticks_and_targets(cells: Collection[str]) -> bool:
     """Return whether cells are marks such as ``x`` and targets such as 1.
 
     Example:
-        >>> is_mixed(["x", "1"]), is_mixed(["x", ""]), is_mixed(["x", "y"])
-        (True, False, False)
+        >>> [has_ticks_and_targets(cells) for cells in (["x", "1"], ["x", ""], ["x", "y"])]
+        [True, False, False]
     """
     if max(map(len, cells), default=0) > LONGEST_WORD:
         return False
