@@ -78,6 +78,7 @@ def test_resamples_without_a_value_are_left_out():
         return 1.0 if (photos == 0).any() else math.nan
 
     assert bootstrap(present_only, 5, seed=0, resamples=30) == (1.0, 1.0)
+    assert bootstrap(present_only, 1, seed=0, resamples=1) == (1.0, 1.0)
 
 
 def test_a_split_without_present_labels_has_no_interval():
@@ -130,10 +131,6 @@ def test_seed_level_and_number_of_photos_decide_the_interval(generator):
     assert (low, high) == interval(400) != interval(400, seed=1)
     narrow, wide = interval(400, level=0.5), interval(100)
     assert narrow.high - narrow.low < high - low < wide.high - wide.low
-
-
-def test_one_photo_and_one_resample_are_enough():
-    assert bootstrap(lambda _: 0.5, 1, seed=0, resamples=1) == (0.5, 0.5)
 
 
 def test_there_are_1000_resamples_and_the_level_is_95_percent():

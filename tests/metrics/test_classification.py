@@ -8,7 +8,6 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 from torch import Tensor
 
 from tagsight.metrics.classification import (
-    Conventions,
     average_precision,
     average_precision_at_k,
     average_precisions,
@@ -80,41 +79,36 @@ def test_absent_photos_below_the_last_present_one_count_in_a_sample(ties):
     assert found.nan_to_num(-1).tolist() == [[1.0, 1.0, -1.0]]
 
 
+FIVE = [5, 4, 3, 2, 1], [1, 0, 0, 1, 1]
+"""Present photos at ranks 1, 4 and 5: precisions 1, 2/4, 3/5 at recalls 1/3, 2/3, 1."""
+
+
 @pytest.mark.parametrize(
-    ("variant", "expected"),
+    ("logits", "targets", "rule", "expected"),
     [
-        # Present photos at ranks 1, 4 and 5: precisions 1, 2/4, 3/5 at recalls 1/3, 2/3, 1.
-        ("non_interpolated", (1 + 2 / 4 + 3 / 5) / 3),
+        (*FIVE, Rule(), (1 + 2 / 4 + 3 / 5) / 3),
         # From recall 2/3 on, 3/5 can be had: the 2/4 is raised.
-        ("voc2010", (1 + 3 / 5 + 3 / 5) / 3),
+        (*FIVE, Rule(variant="voc2010"), (1 + 3 / 5 + 3 / 5) / 3),
         # Recalls 0, .1, .2, .3 are within 1/3: precision 1; the seven from .4 to 1: 3/5.
-        ("voc2007", (4 * 1 + 7 * 3 / 5) / 11),
+        (*FIVE, Rule(variant="voc2007"), (4 * 1 + 7 * 3 / 5) / 11),
+        # Precision 1 up to a recall of 3/10, though 3 * 0.1 > 3 / 10; then 10/11 at best.
+        (range(11, 0, -1), [1, 1, 1, 0, *[1] * 7], Rule(variant="voc2007"), (4 + 7 * 10 / 11) / 11),
+        # Equal logits have the share of the present photos among those known.
+        ([0] * 5, [1, 0, 0, -1, 0], Rule(), 1 / 4),
+        # Large logits are ranked though their scores are all 1.
+        ([60, 50, 40], [1, 0, 0], Rule(), 1),
+        # The first photo is present: precision 1/1. The tie holds one present photo. Grouped, it is
+        # the second of three photos wherever it stands in the tie: 2/3.
+        ([3, 2, 2, 1], [1, 1, 0, 0], Rule(ties="group"), (1 + 2 / 3) / 2),
+        # In order, it is the second of three photos if it comes last, 2/3, of two if first, 2/2.
+        ([3, 2, 2, 1], [1, 0, 1, 0], Rule(ties="order"), (1 + 2 / 3) / 2),
+        ([3, 2, 2, 1], [1, 1, 0, 0], Rule(ties="order"), (1 + 2 / 2) / 2),
     ],
 )
-def test_variants_of_average_precision_by_hand(variant, expected):
-    logits = torch.tensor([[5.0], [4.0], [3.0], [2.0], [1.0]])
-    targets = torch.tensor([[1], [0], [0], [1], [1]])
-    assert average_precision(logits, targets, variant=variant).item() == pytest.approx(expected)
-
-
-def test_a_recall_of_three_tenths_is_reached_by_three_of_ten():
-    # Ranks 1, 2, 3 present, one absent, then seven present: precision 1 at recall 3/10, then 10/11
-    # at best. Recalls 0, .1, .2, .3 have precision 1, though 3 * 0.1 > 3 / 10 in floating point.
-    targets = torch.tensor([1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])[:, None]
-    logits = -torch.arange(11.0)[:, None]
-    ap = average_precision(logits, targets, variant="voc2007").item()
-    assert ap == pytest.approx((4 + 7 * 10 / 11) / 11)
-
-
-def test_constant_logits_have_the_share_of_present_photos_as_average_precision():
-    targets = torch.tensor([[1], [0], [0], [-1], [0]])
-    assert average_precision(torch.zeros(5, 1), targets).item() == 0.25
-
-
-def test_large_logits_are_ranked_though_their_scores_are_all_one():
-    logits, targets = torch.tensor([[60.0], [50.0], [40.0]]), torch.tensor([[1], [0], [0]])
-    assert average_precision(logits, targets).item() == 1.0
-    assert average_precision(logits.sigmoid(), targets).item() == pytest.approx(1 / 3)
+def test_average_precision_by_hand(logits, targets, rule, expected):
+    column = torch.tensor([*logits]).float()[:, None]
+    ap = average_precision(column, torch.tensor(targets)[:, None], **rule._asdict())
+    assert ap.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
@@ -213,23 +207,14 @@ def test_labels_without_a_present_photo_count_only_by_their_false_alarms():
     assert quality.labels_counted == 1
 
 
-def test_without_other_conventions_those_of_scikit_learn_hold():
-    assert Conventions() == ("zero", "left_out")
-
-
-def test_of_tied_labels_top_k_takes_the_first():
-    logits = torch.zeros(1, 500)
-    logits[0, 400] = 1
-    assert top_k(logits, 3)[0].nonzero()[:, 0].tolist() == [0, 1, 400]
-    assert top_k(logits, 1)[0].nonzero()[:, 0].tolist() == [400]
-
-
+@pytest.mark.parametrize("shape", [(5000, 7), (3, 500)])
 @pytest.mark.parametrize("distinct", [1, 3, 50])
-def test_top_k_of_many_photos_is_the_start_of_a_stable_sort(distinct, generator):
-    logits = torch.randint(distinct, (5000, 7), generator=generator).float()
-    first = logits.argsort(dim=1, descending=True, stable=True)[:, :3]
-    expected = torch.zeros(5000, 7, dtype=torch.bool).scatter(1, first, value=True)
-    assert torch.equal(top_k(logits, 3), expected)
+def test_top_k_is_the_start_of_a_stable_sort(distinct, shape, generator):
+    logits = torch.randint(distinct, shape, generator=generator).float()
+    order = logits.argsort(dim=1, descending=True, stable=True)
+    for k in (1, 3, shape[1]):
+        expected = torch.zeros(shape, dtype=torch.bool).scatter(1, order[:, :k], value=True)
+        assert torch.equal(top_k(logits, k), expected)
 
 
 def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(generator):
@@ -239,23 +224,6 @@ def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(
     assert torch.equal(kept, top_k(logits, 3) & (logits >= 0))
     lower = top_k(logits, 3, rule="thresholded", threshold_logit=-9.0)
     assert torch.equal(lower, top_k(logits, 3))
-
-
-@pytest.mark.parametrize(
-    ("ties", "targets", "expected"),
-    [
-        # Logits 3, 2, 2, 1. The first photo is present: precision 1/1. The tie holds one present
-        # photo. Grouped, it is the second of three photos wherever it stands in the tie: 2/3.
-        ("group", [1, 1, 0, 0], (1 + 2 / 3) / 2),
-        # In order, it is the second of three photos if it comes last, 2/3, of two if first, 2/2.
-        ("order", [1, 0, 1, 0], (1 + 2 / 3) / 2),
-        ("order", [1, 1, 0, 0], (1 + 2 / 2) / 2),
-    ],
-)
-def test_average_precision_of_four_photos_with_a_tie(ties, targets, expected):
-    logits = torch.tensor([[3.0], [2.0], [2.0], [1.0]])
-    ap = average_precision(logits, torch.tensor(targets)[:, None], ties=ties)
-    assert ap.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -332,15 +300,6 @@ def test_averages_equal_scikit_learn_where_every_label_is_present(generator):
     micro = precision_recall_fscore_support(targets, predicted, average="micro")
     assert (*quality.per_class[:2], quality.mean_f1) == pytest.approx(macro[:3])
     assert quality.overall == pytest.approx(micro[:3])
-
-
-def test_exact_top_k_predicts_k_labels_even_with_ties(generator):
-    logits = torch.randint(0, 2, (40, 5), generator=generator).float()
-    predicted = top_k(logits, 3)
-    assert (predicted.sum(1) == 3).all()
-    lowest_in = logits.masked_fill(~predicted, math.inf).amin(1)
-    assert (lowest_in >= logits.masked_fill(predicted, -math.inf).amax(1)).all()
-    assert top_k(logits, 5).all()
 
 
 def test_retrieval_precision_counts_relevant_photos_among_the_first_k():

@@ -77,11 +77,12 @@ def test_coverage_of_cells_by_hand():
     assert box_coverage(box, (1, 2)).tolist() == [[[0.5, 0.25]]]
 
 
-def test_energy_by_hand():
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_energy_by_hand(unit):
     # Positive parts 1, 3, 4 and 0. The box holds all of the 1 and half of the 3; -5 counts nothing.
-    maps = torch.tensor([[[1.0, 3.0], [4.0, -5.0]]])
+    maps = unit * torch.tensor([[[1.0, 3.0], [4.0, -5.0]]])
     box = torch.tensor([[[0.0, 0.0, 0.75, 0.5]]])
-    assert energy_in_boxes(maps, box).item() == (1 + 3 / 2) / 8
+    assert energy_in_boxes(maps, box).item() == pytest.approx((1 + 3 / 2) / 8)
 
 
 def test_means_within_and_over_labels():
@@ -129,6 +130,7 @@ def test_consistency_error_depends_neither_on_the_unit_of_the_maps_nor_on_other_
         ([[0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 0.75, 0.75]], 0.0, 2 * 0.25 - 1 / 16),
         ([[-0.5, 0.5, 0.5, 1.01]], 0.0, 0.25),
         ([[0.0, 0.0, 0.2, 0.2]], 0.1, 0.3 * 0.3),
+        ([[-1.0, -1.0, 2.0, 2.0]], 0.0, 1.0),  # as far out as a box may stick
     ],
 )
 def test_chance_is_the_area_of_the_union_within_the_photo(boxes, tolerance, chance):
@@ -191,22 +193,13 @@ MAPS, BOXES = torch.zeros(1, 2, 2), torch.tensor([[[0.0, 0.0, 1.0, 1.0]]])
         (energy_in_boxes, MAPS, BOXES - 2, "fractions of the photo's width and height"),
         (energy_in_boxes, MAPS, BOXES.flip(-1), "fractions of the photo's width and height"),
         (energy_in_boxes, MAPS, BOXES * math.nan, "fractions of the photo's width and height"),
+        (pointing_hits, MAPS, torch.cat([BOXES, 2.5 * BOXES], 1), r"got \[0.0, 0.0, 2.5, 2.5\]"),
         (consistency_error, MAPS[None], MAPS[None, :, :1], r"grid, got shapes \(1, 1, 2, 2\) and"),
     ],
 )
 def test_bad_maps_and_boxes_are_refused(measure, maps, boxes, message):
     with pytest.raises(ValueError, match=message):
         measure(maps, boxes)
-
-
-def test_a_box_may_stick_out_by_one_photo_on_each_side():
-    assert pointing_chance(torch.tensor([[[-1.0, -1.0, 2.0, 2.0]]])).item() == 1
-
-
-def test_the_box_that_is_wrong_is_named_among_others():
-    boxes = torch.tensor([[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 2.5, 1.0]]])
-    with pytest.raises(ValueError, match=r"got \[0.0, 0.0, 2.5, 1.0\]"):
-        pointing_chance(boxes)
 
 
 def test_variance_counts_from_where_single_precision_tells_values_apart():
@@ -217,9 +210,3 @@ def test_variance_counts_from_where_single_precision_tells_values_apart():
     flat = 1000 + 1e-4 * unit
     assert consistency_error(flat, flat + 1e-4).item() == 0
     assert consistency_error(flat, flat + 0.1).isnan().item()
-
-
-def test_energy_of_the_faintest_map_counts():
-    maps = 1e-6 * torch.tensor([[[1.0, 3.0]]])
-    left = torch.tensor([[[0.0, 0.0, 0.5, 1.0]]])
-    assert energy_in_boxes(maps, left).item() == pytest.approx(0.25)

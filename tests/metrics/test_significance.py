@@ -71,11 +71,10 @@ def test_resamples_without_a_value_have_no_part():
 
 
 def test_seeds_are_averaged_resample_by_resample():
-    mean = mean_estimate(
-        [Estimate(1.0, torch.tensor([1.0, 3.0])), Estimate(2.0, torch.tensor([3.0, 5.0]))]
-    )
-    assert mean.value == 1.5
-    assert mean.draws.tolist() == [2, 4]
+    one, other = Estimate(1.0, torch.tensor([1.0, 3.0])), Estimate(2.0, torch.tensor([3.0, 5.0]))
+    for estimates, value, draws in (([one, other], 1.5, [2, 4]), ([one], 1, [1, 3])):
+        mean = mean_estimate(estimates)
+        assert (mean.value, mean.draws.tolist()) == (value, draws)
 
 
 def test_nothing_to_compare_is_refused():
@@ -96,9 +95,3 @@ def test_holm_raises_p_values_by_hand():
     assert holm([0.9, 0.01, 0.04, 0.03]) == pytest.approx([0.9, 0.04, 0.09, 0.09])
     assert holm([0.6, 0.7]) == [1, 1]
     assert holm([]) == []
-
-
-def test_the_mean_of_one_estimate_is_that_estimate():
-    mean = mean_estimate([Estimate(0.5, torch.tensor([1.0, 2.0, 4.0]))])
-    assert mean.value == 0.5
-    assert mean.draws.tolist() == [1, 2, 4]

@@ -32,10 +32,14 @@ def test_undoing_brings_every_cell_back(transform, shape):
     [
         ((448, 448), 384 / 448, 1, (384, 384)),
         ((56, 28), 6 / 7, 1, (48, 24)),
+        ((6, 6), 0.5, 1, (3, 3)),
         ((1, 4), 0.25, 1, (1, 1)),
         # Whole cells of 32 pixels, at least one, and at least one fewer than the photo has.
         ((224, 160), 6 / 7, 32, (192, 128)),
         ((64, 32), 6 / 7, 32, (32, 32)),
+        # Half of 320 is 5 cells; half of 96 would be a cell and a half, of which 2 are left.
+        ((320, 320), 0.5, 32, (160, 160)),
+        ((96, 40), 0.5, 32, (64, 32)),
     ],
 )
 def test_scaling_gives_the_sides_of_the_small_view(shape, scale, multiple, expected):
@@ -63,17 +67,17 @@ def test_maps_on_one_grid_are_left_as_they_are(alignment):
 
 
 @pytest.mark.parametrize(
-    ("large", "small", "alignment", "expected"),
+    ("one", "other", "alignment", "expected"),
     [
-        (14, 12, "bilinear", 12),
-        (14, 12, "nearest", 84),
-        (6, 3, "nearest", 6),
+        ((14, 14), (12, 12), "bilinear", (12, 12)),
+        ((4, 9), (6, 5), "bilinear", (6, 5)),  # of fewer cells
+        ((14, 14), (12, 12), "nearest", (84, 84)),
+        ((6, 6), (3, 3), "nearest", (6, 6)),
     ],
 )
-def test_two_grids_meet_at_the_coarser_or_at_the_common_multiple(large, small, alignment, expected):
-    for pair in ((images(large, large), images(small, small)), (ramp(small), ramp(large))):
-        met = on_one_grid(*pair, alignment)
-        assert [maps.shape[-2:] for maps in met] == [(expected, expected)] * 2
+def test_two_grids_meet_at_the_coarser_or_at_the_common_multiple(one, other, alignment, expected):
+    for pair in ((images(*one), images(*other)), (images(*other), images(*one))):
+        assert [maps.shape[-2:] for maps in on_one_grid(*pair, alignment)] == [expected] * 2
 
 
 def test_nearest_enlargement_repeats_cells():
@@ -109,14 +113,6 @@ def test_flips_mirror_left_and_right_and_turns_go_counter_clockwise(transform, e
     assert undo_on_maps(photo, "scale") is photo
 
 
-def test_a_side_is_rounded_to_its_multiple_before_it_is_held_below_the_large_side():
-    # Half of 320 is 5 cells of 32; half of 96 would be a cell and a half, of which 2 are left.
-    for side, expected in ((320, 160), (96, 64), (40, 32)):
-        small = transform_images(images(side, side), "scale", scale=0.5, multiple=32)
-        assert small.shape[-1] == expected
-    assert transform_images(images(6, 6), "scale", scale=0.5).shape[-1] == 3
-
-
 def test_a_small_view_averages_all_pixels_that_it_covers():
     """A triangle as wide as two cells of the small view weighs their pixels 1, 3, 3, 1."""
     photo = torch.zeros(1, 3, 8, 8, dtype=torch.double)
@@ -124,9 +120,3 @@ def test_a_small_view_averages_all_pixels_that_it_covers():
     small = transform_images(photo, "scale", scale=0.5)
     expected = torch.tensor([0, 3, 1, 0], dtype=torch.double) / 8
     assert_close(small, expected.expand(1, 3, 4, 4))
-
-
-@pytest.mark.parametrize(("many", "few"), [((4, 9), (6, 5)), ((9, 4), (5, 6))])
-def test_of_two_grids_the_one_of_fewer_cells_is_the_coarser(many, few):
-    for maps in on_one_grid(images(*many), images(*few), "bilinear"):
-        assert maps.shape[-2:] == few

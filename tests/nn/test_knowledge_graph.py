@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
@@ -17,21 +18,17 @@ def labels_of(targets: Tensor) -> LabelSpace:
     return LabelSpace.from_targets(names, targets, torch.eye(targets.shape[1]))
 
 
-def test_labels_that_meet_as_chance_has_it_have_a_lift_of_1():
-    targets = torch.tensor([[a, b] for a in (0, 1) for b in (0, 1)] * 5)
-    assert_close(lift(labels_of(targets))[0, 1].item(), 1.0)
-
-
-def test_labels_that_always_meet_have_the_lift_of_their_rarity_and_those_that_never_do_none():
-    targets = torch.tensor([[1, 1, 0]] * 5 + [[0, 0, 1]] * 5)
-    ratio = lift(labels_of(targets))
-    assert_close(ratio[0, 1].item(), 2.0)
-    assert ratio[0, 2] == 0
-
-
-def test_labels_too_rare_to_meet_by_chance_say_nothing():
-    targets = torch.tensor([[1, 0]] + [[0, 1]] + [[0, 0]] * 100)
-    assert lift(labels_of(targets))[0, 1] == 1
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ([[a, b] for a in (0, 1) for b in (0, 1)] * 5, 1),  # as chance has it
+        ([[1, 1]] * 5 + [[0, 0]] * 5, 2),  # always together: their rarity
+        ([[1, 0]] * 5 + [[0, 1]] * 5, 0),  # never together
+        ([[1, 0], [0, 1]] + [[0, 0]] * 100, 1),  # too rare to meet by chance
+    ],
+)
+def test_the_lift_of_labels_by_hand(targets, expected):
+    assert lift(labels_of(torch.tensor(targets)))[0, 1].item() == pytest.approx(expected)
 
 
 def test_relations_are_counted_and_no_label_is_related_to_itself():

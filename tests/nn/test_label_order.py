@@ -99,20 +99,6 @@ def test_pla_keeps_what_was_predicted_and_aligns_the_rest(again, generator):
         assert found[photo, : len(labels)].tolist() == list(expected)
 
 
-def test_alignment_by_hand():
-    """Three labels at two or three steps; the numbers are -log p.
-
-    Photo with labels 0 and 2: 0 then 2 costs 1 + 1, 2 then 0 costs 0 + 5. With 2 predicted first,
-    it stays there.
-    """
-    cost = torch.tensor([[[1.0, 0, 0], [5, 0, 1], [0, 0, 0]]])
-    present = torch.tensor([[True, False, True]])
-    assert aligned_labels(-cost, present, None, 2).tolist() == [[0, 2]]
-    assert aligned_labels(-cost, present, torch.tensor([[2, 3, 3]]), 2).tolist() == [[2, 0]]
-    # Predicted at the third step, where this photo has no label.
-    assert aligned_labels(-cost, present, torch.tensor([[1, 3, 2]]), 2).tolist() == [[0, 2]]
-
-
 def test_a_photo_with_more_labels_than_steps_keeps_the_predicted_then_the_most_probable():
     log_p = torch.tensor([[[0.1, 0.2, 0.3, 0.4], [0.4, 0.1, 0.2, 0.3]]]).log()
     present = torch.ones(1, 4, dtype=torch.bool)

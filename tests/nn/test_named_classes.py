@@ -1,8 +1,6 @@
 import pytest
 import torch
 from pydantic import ValidationError
-from test_backbones import untrained
-from torch.nn.functional import interpolate
 from torch.testing import assert_close
 
 from tagsight.labels.imagenet import imagenet_classes
@@ -90,17 +88,6 @@ def test_a_cell_without_any_of_a_labels_classes_gives_a_gradient_that_is_finite(
 def test_encoders_with_other_classes_do_without():
     named = system_by_name("gcam", class_scores=False)
     assert named.by_name is None
-
-
-def test_class_scores_begin_where_the_backbone_says():
-    last = untrained("test_resnet", class_scores=True).eval()
-    fused = untrained("test_resnet", class_scores=True, grid="fused").eval()
-    fused.load_state_dict(last.state_dict())
-    with torch.no_grad():
-        scores = last(IMAGES)[:, last.first_class : last.first_class + 1000]
-        in_fused = fused(IMAGES)[:, fused.first_class : fused.first_class + 1000]
-    assert_close((scores / GAIN).square().sum(1), torch.ones(2, 2, 3))
-    assert_close(in_fused, interpolate(scores, scale_factor=2, mode="bilinear"))
 
 
 def test_a_fusion_that_is_not_linear_refuses_them():

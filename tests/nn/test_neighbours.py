@@ -42,12 +42,6 @@ def test_it_ranks_numbers_of_any_size_and_sign(generator, dtype):
     assert torch.equal(nearest(queries, remembered, 300), sorted_rows(queries, remembered, 300))
 
 
-@pytest.mark.usefixtures("_blocks")
-def test_of_equally_near_ones_the_lower_row_comes_first():
-    rows = nearest(torch.ones(2, 3), torch.ones(500, 3), 60)
-    assert torch.equal(rows, torch.arange(60).expand(2, -1))
-
-
 def test_nothing_below_zero_is_zero():
     remembered = torch.tensor([[-0.0], [0.0], [-0.0], [1.0]])
     assert nearest(torch.ones(1, 1), remembered, 4).tolist() == [[3, 0, 1, 2]]
