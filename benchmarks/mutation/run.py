@@ -53,6 +53,7 @@ TESTS = {
     "metrics/classification": ["metrics/test_classification.py", "metrics/test_bootstrap.py"],
     "metrics/localization": ["metrics/test_localization.py"],
     "metrics/measured_labels": ["metrics/test_measured_labels.py"],
+    "metrics/ranking": ["metrics/test_classification.py", "metrics/test_bootstrap.py"],
     "metrics/significance": ["metrics/test_significance.py"],
     "nn/graph": ["nn/test_graph.py"],
     "nn/losses": ["nn/test_losses.py", "nn/test_consistency.py"],

@@ -27,10 +27,17 @@ def test_of_a_group_the_most_probable_label_is_predicted_if_it_reaches_its_thres
     decision = Decision(np.array([0.5, 0.5, 0.1, 0.5]), one_of=(OneOf((0, 2)),))
     scores = [[0.8, 0.9, 0.7, 0.9], [0.4, 0.1, 0.3, 0.6], [0.3, 0.1, 0.4, 0.6], [0.6, 0, 0.6, 0]]
     said = [[1, 1, 0, 1], [0, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]]
+    leading = [[0.8, 0.9, 0, 0.9], [0.4, 0.1, 0, 0.6], [0, 0.1, 0.4, 0.6], [0.6, 0, 0, 0]]
     assert decision.predicted(scores).astype(int).tolist() == said
-    names = ["day", "dog", "night", "sky"]
+    assert decision.exclusive(scores).tolist() == leading
+
+
+def test_groups_are_read_back_and_begin_without_a_threshold_where_one_label_must_hold():
+    names, groups = ["day", "dog", "night", "sky"], (OneOf((0, 2), complete=True), OneOf((1, 3)))
+    decision = Decision.default(4, groups)
+    assert decision.thresholds.tolist() == [0, 0.5, 0, 0.5]
     again = Decision.from_dict(decision.as_dict(names), names).at("more").extended(1)
-    assert again.one_of == (OneOf((0, 2)),)
+    assert again.one_of == groups
     with pytest.raises(DataError, match="groups of different labels"):
         Decision(np.array([0.5, 0.5]), one_of=(OneOf((0, 0)),))
     for group in (["day"], {"labels": ["moon"], "complete": True}, {"labels": ["day"]}):

@@ -254,13 +254,7 @@ def test_low_rank_updates_are_stored_in_a_folder_and_merged_in_a_file(tmp_path, 
     assert not [one.name for one in weights if one.name.endswith((".up", ".down"))]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in {"gcam", "query2label"} else pytest.mark.slow)
-        for name, _ in FORWARDS.values()
-    ],
-)
+@pytest.mark.parametrize("name", ["gcam", pytest.param("query2label", marks=pytest.mark.slow)])
 def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(name, tmp_path):
     groups = (OneOf((0, 2), complete=True), OneOf((1, LABELS - 1)))
     model = model_of(name)

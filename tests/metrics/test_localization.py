@@ -161,6 +161,26 @@ def test_mirroring_padding_and_the_unit_of_maps_change_no_measure(measure, gener
     torch.testing.assert_close(measure(100 * maps, boxes), found)
 
 
+@pytest.mark.parametrize("measure", [pointing_hits, energy_in_boxes])
+def test_what_lies_beyond_the_photo_has_no_part(measure, generator):
+    """Maps in a frame of strong evidence are measured as they are without it."""
+    boxes = random_boxes(generator)
+    maps = torch.randint(-3, 4, (6, 5, 4), generator=generator).double()
+    framed, start, sides = F.pad(maps, (2, 2, 1, 4), value=9.0), [2, 1] * 2, [8, 10] * 2
+    photo = torch.tensor([[4, 5] * 2, start, sides]).double()
+    moved = (boxes * photo[0] + photo[1]) / photo[2]
+    within = ((torch.tensor([0, 0, 4, 5]) + photo[1]) / photo[2]).expand(6, 4)
+    torch.testing.assert_close(measure(framed, moved, within=within), measure(maps, boxes))
+    torch.testing.assert_close(pointing_chance(moved, within=within), pointing_chance(boxes))
+
+
+def test_the_maximum_is_taken_over_cells_that_are_mostly_photo_or_as_much_as_any():
+    maps, right = torch.tensor([[[1.0, 5.0]]] * 3), torch.tensor([[[0.5, 0.0, 1.0, 1.0]]] * 3)
+    # The photo has two fifths of both cells, then all of both, then the first and a bit more.
+    within = torch.tensor([[0.3, 0, 0.7, 1], [0, 0, 1, 1], [0, 0, 0.6, 1]])
+    assert pointing_hits(maps, right, within=within).tolist() == [1, 1, 0]
+
+
 def test_maps_without_a_maximum_share_the_hit_and_have_no_energy():
     left_half = torch.tensor([[[0.0, 0.0, 0.5, 1.0]]])
     assert pointing_hits(torch.tensor([[[1.0, 0.0, 1.0, 1.0]]]), left_half).item() == 1 / 3
