@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hub_server import hub_server
+from programs import python
 from tiny import COLOURS, drawn, saved_photos
 
 pytest.importorskip("fsspec", reason="fsspec is not installed")
@@ -136,15 +135,8 @@ def test_a_collection_in_a_bucket_is_described_trained_on_and_tagged(server, tmp
             f"index {tmp_path / 'run/model'} {place}/photos --out {tmp_path / 'index'}",
             f"search {tmp_path / 'index'} --like {place}/{photo} --json {tmp_path}/found.json",
         ]
-        done = subprocess.run(
-            [sys.executable, "-c", SEVERAL],
-            input="\n".join(lines),
-            cwd=TESTS,
-            env={**os.environ, **settings, **own},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, **settings, **own}
+        done = python("-c", SEVERAL, input="\n".join(lines), cwd=TESTS, env=environment)
     codes = [line for line in done.stdout.splitlines() if line.isdecimal()]
     assert codes == ["0", "0", "0", "0", "2", "0", "0", "0", "0"], done.stderr
     for name in ("table", "export"):

@@ -1,10 +1,10 @@
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 import torch
+from programs import ended, python
 from pydantic import TypeAdapter
 
 import tagsight.systems.catalogue
@@ -116,15 +116,14 @@ def complaint(capsys, *arguments: str) -> str:
 
 
 def test_help_version_and_errors_of_usage_do_not_wait_for_torch(tmp_path):
-    subprocess.run([sys.executable, "-c", TORCH_FREE], check=True, cwd=tmp_path, timeout=60)
+    python("-c", TORCH_FREE, cwd=tmp_path)
 
 
 def test_every_command_says_what_it_does_before_it_loads_anything_large(tmp_path):
     assert {words.split()[0] for words in ARGUMENTS} == {one.__name__ for one in COMMANDS}
-    program = [sys.executable, "-c", FIRST_WORDS, *ARGUMENTS]
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
-    done = subprocess.check_output(program, text=True, cwd=tmp_path, env=environment)
-    assert done == "[]\n"
+    done = python("-c", FIRST_WORDS, *ARGUMENTS, cwd=tmp_path, env=environment)
+    assert done.stdout == "[]\n"
 
 
 def printed(capsys, *arguments: str) -> str:
@@ -233,12 +232,10 @@ def test_ctrl_c_ends_a_command_cleanly(capsys, monkeypatch):
 def test_nobody_is_bothered_when_the_output_is_closed_early():
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "tagsight", "--help"]
+    streams = {"capture_output": False, "stderr": subprocess.PIPE}
     with os.fdopen(writing, "wb") as closed:
-        done = subprocess.run(
-            command, stdout=closed, stderr=subprocess.PIPE, timeout=60, check=False
-        )
-    assert (done.returncode, done.stderr) == (1, b"")
+        done = python("-m", "tagsight", "--help", code=1, stdout=closed, **streams)
+    assert done.stderr == ""
 
 
 def test_a_pipe_that_closes_under_a_command_is_no_defect(monkeypatch, capfd):
@@ -280,7 +277,5 @@ def test_tab_completes_commands_options_and_values(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     script = tmp_path / "tagsight.bash"
     assert main(["--install-completion", "--shell", "bash", "--output", str(script)]) == 0
-    done = subprocess.run(
-        ["bash", "-c", COMPLETED, "bash", str(script)], capture_output=True, text=True, check=True
-    )
+    done = ended("bash", "-c", COMPLETED, "bash", script)
     assert done.stdout.splitlines() == ["train", "--track", "tensorboard mlflow wandb"]

@@ -1,7 +1,5 @@
-import subprocess
-import sys
-
 import pytest
+from programs import python
 from pydantic import ValidationError
 
 from tagsight.config import (
@@ -118,5 +116,4 @@ def test_settings_of_training_that_contradict_each_other_are_refused(values, mes
 
 
 def test_settings_are_checked_without_torch():
-    code = "import sys, tagsight.config; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python("-c", "import sys, tagsight.config; sys.exit('torch' in sys.modules)")

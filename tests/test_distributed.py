@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from collection import write_collection
 from forks import run_together
+from programs import python
 from safetensors.torch import load_file
 from tiny_run import RUNTIME, Diary, tiny_recipe
 from together import ALL_SYSTEMS, ROWS, command, predict_all, take_part, train
@@ -23,7 +22,7 @@ from tagsight.runtime.launch import Launch, launched
 from tagsight.runtime.processes import ALONE, Processes, share_of
 from tagsight.training.run import train_run
 
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +88,7 @@ def test_a_launcher_that_restarts_killed_processes_gets_the_weights_of_an_undist
     undisturbed = run_together(2, tmp_path / "said", take_part, "restarted", tmp_path / "whole")
     assert undisturbed.codes == [0, 0], undisturbed.err
     task = [str(Path(__file__).with_name("together.py")), "restarted", str(tmp_path / "parts")]
-    done = subprocess.run(
-        [*LAUNCHER, "--max-restarts", "1", *task],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    done = python(*LAUNCHER, "--max-restarts", "1", *task)
     assert done.stderr.count("process 0 of 2") == 1  # in the attempt that was killed
     whole, parts = (
         (tmp_path / name / "out" / "model" / "model.safetensors").read_bytes()
@@ -119,10 +111,7 @@ def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(
     out = tmp_path / "run"
     cache = ("--cache", tmp_path / "cache")  # filled by one process, read by both
     train = ["-m", "tagsight", "train", labels, "--out", out, *TRAIN, *SMALL, *cache]
-    done = subprocess.run(
-        [*LAUNCHER, *map(str, train)], check=False, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    done = python(*LAUNCHER, *train)
     assert done.stderr.count("frozen stages: 40 photos computed") == 1
     assert done.stdout.count("epoch 1 of 1, without selection") == 1
     assert done.stderr.count(" photos at 32 pixels for 1 epoch, cpu in ") == 1

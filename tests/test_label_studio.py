@@ -25,6 +25,7 @@ sys.path.append(str(Path(__file__).parent / "server"))
 from collections.abc import Iterator
 
 from channels import NAMES, corner
+from programs import ended
 from served import RED, TOKEN, data_url, listening, recognizer
 
 import tagsight as ts
@@ -298,13 +299,7 @@ def masks_lie_in_their_polygons(results: list[list[dict[str, Any]]]) -> None:
         for one in by_type
     ]
     program = Path(PROGRAM).with_name("python")
-    decoder = subprocess.run(
-        [program, "-c", DECODER],
-        input=json.dumps(masks),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    decoder = ended(program, "-c", DECODER, input=json.dumps(masks))
     bounds = [json.loads(line) for line in decoder.stdout.splitlines()]
     for one, mask, bound in zip(by_type, masks, bounds, strict=True):
         url = one["bitmasklabels"]["value"]["imageDataURL"]

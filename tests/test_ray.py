@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from channels import channels_model
+from programs import python
 from ray.cluster_utils import Cluster
 from tiny import TINY, drawn, label_space, saved_photos, tiny_system
 from tiny_run import RUNTIME, tiny_recipe
@@ -71,10 +70,8 @@ def many(world: Path, folder: Path, among: Sequence[int] = range(6)) -> list[Pat
 
 
 def told(world: Path, command: str, *options: str) -> str:
-    line = [sys.executable, "-m", "tagsight", command, *options]
-    done = subprocess.run(line, cwd=world, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 1, done.stderr  # for the photo that is left out
-    return done.stderr
+    # The exit code is for the photo that is left out.
+    return python("-m", "tagsight", command, *options, cwd=world, code=1).stderr
 
 
 def tag(world: Path, *options: str) -> str:

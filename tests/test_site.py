@@ -2,11 +2,10 @@
 
 import html
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import python
 
 import tagsight
 from tagsight.cli import COMMANDS
@@ -23,9 +22,7 @@ def site(tmp_path_factory) -> Path:
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")
     pytest.importorskip("mkdocstrings", reason="the extra docs is not installed")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-5000:]
+    python("-m", "mkdocs", "build", "--strict", "--site-dir", folder, cwd=ROOT, timeout=None)
     return folder
 
 

@@ -5,12 +5,11 @@ import inspect
 import io
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from programs import python
 from rich.console import Console
 
 import tagsight
@@ -42,8 +41,7 @@ def test_importing_the_package_imports_neither_torch_nor_a_system():
     code = (
         "import sys, tagsight; print(*(m for m in sys.modules if 'torch' in m or 'systems.' in m))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    assert python("-c", code).stdout.strip() == ""
 
 
 def test_other_names_are_missing_as_usual():

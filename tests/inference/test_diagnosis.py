@@ -1,12 +1,11 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from programs import python
 
 from tagsight.inference.diagnosis import DEVELOPMENT, diagnose
 
@@ -35,9 +34,7 @@ def outputs(tmp_path_factory) -> dict[str, str]:
         "from tagsight.cli import main; print('==='); main(['doctor', '--json']); "
         "print('==='); main(['doctor'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    done = python("-c", code, env=environment)
     _, as_json, as_text = done.stdout.split("===\n")
     return {"json": as_json, "text": as_text, "stderr": done.stderr}
 

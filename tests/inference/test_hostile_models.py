@@ -3,8 +3,6 @@
 import os
 import random
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from hostile_models import (
     changed_graph,
     changed_xml,
 )
+from programs import python
 
 from tagsight.errors import DataError
 from tagsight.inference.exporting import delivering
@@ -132,15 +131,7 @@ def test_a_file_that_is_damaged_and_sealed_anew_ends_nothing(ending, sound, tmp_
         file.write_bytes(damaged(content, chance))
         if ending == ".xml":
             os.link(weights_file(sound[ending]), weights_file(file))
-    done = subprocess.run(
-        [sys.executable, "-c", OPENS],
-        input="\n".join(map(str, files)),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert not done.returncode, done.stderr
+    done = python("-c", OPENS, input="\n".join(map(str, files)))
     # Nothing but our own lines: runtimes keep silent about what they refuse.
     assert done.stdout.split() == [file.name for file in files]
     assert not done.stderr

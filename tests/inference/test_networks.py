@@ -1,12 +1,11 @@
 """Exported files at work: the same answers as torch, without torch."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import python
 from tiny import label_space
 
 import tagsight
@@ -32,10 +31,7 @@ sys.meta_path.insert(0, Nobody())
 
 def without_torch(code: str) -> str:
     """What a process that has no torch writes to standard error."""
-    command = [sys.executable, "-c", f"{WITHOUT_TORCH}{code}\nassert 'torch' not in sys.modules"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert not done.returncode, done.stderr
-    return done.stderr
+    return python("-c", f"{WITHOUT_TORCH}{code}\nassert 'torch' not in sys.modules").stderr
 
 
 @pytest.fixture(scope="module")

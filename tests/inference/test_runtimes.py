@@ -4,8 +4,6 @@ import copy
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from programs import python
 from test_exporting import model_of
 
 import tagsight
@@ -238,9 +237,7 @@ runtime_cache.RuntimeCache.of(Path(sys.argv[1])).add("onnx", Path(sys.argv[2]))
 
 
 def test_a_file_half_written_is_never_used(folder, sound, own_cache):
-    given = [str(folder), str(sound[".onnx"]), str(own_cache.parent)]
-    command = [sys.executable, "-c", KILLED, *given]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    python("-c", KILLED, folder, sound[".onnx"], own_cache.parent, code=-signal.SIGKILL)
     assert [path for path in own_cache.rglob("model.onnx") if path.stat().st_size == 100]
     assert RuntimeCache.of(folder).file("onnx") is None
     with_file(folder, sound, "onnx")

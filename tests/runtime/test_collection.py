@@ -1,10 +1,9 @@
 """When Python looks for unreachable objects."""
 
 import gc
-import subprocess
-import sys
 
 import pytest
+from programs import python
 
 from tagsight.runtime.collection import no_collection
 
@@ -30,5 +29,4 @@ def test_an_ending_process_still_calls_what_is_to_be_called():
         "import atexit; from tagsight.runtime.collection import end_without_collection as end; "
         "end(); end(); atexit.register(print, 'closed')"
     )
-    done = subprocess.check_output([sys.executable, "-c", script], text=True)
-    assert done == "closed\n"
+    assert python("-c", script).stdout == "closed\n"

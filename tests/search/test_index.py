@@ -1,13 +1,12 @@
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from programs import python
 
 from tagsight.errors import DataError
 from tagsight.search.expression import parse
@@ -287,20 +286,14 @@ def test_a_full_disk_is_told_in_a_sentence_and_the_version_before_stays(index):
     """Files may not grow beyond 20 kB: LanceDB meets what it meets on a full disk."""
     index.put([entry(1)])
     script = (
-        "import resource, sys; sys.path[:0] = sys.argv[2:]\n"
+        "import resource, sys\n"
         "from test_index import SearchIndex, entry, Path, DataError\n"
         "index = SearchIndex.open(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "try: index.put([entry(i) for i in range(2_000)])\n"
         "except DataError as error: sys.exit(str(error))\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", script, index.folder, Path(__file__).parent],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert "expected an index that can be read and written, got: " in ended.stderr
-    assert "Traceback" not in ended.stderr
+    told = python("-c", script, index.folder, code=1).stderr
+    assert "expected an index that can be read and written, got: " in told
+    assert "Traceback" not in told
     assert len(SearchIndex.open(index.folder)) == 1

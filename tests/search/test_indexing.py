@@ -1,10 +1,9 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from channels import channels_recognizer, corner
+from programs import python
 
 import tagsight
 from tagsight.data.photos.finding import find_photos
@@ -124,7 +123,6 @@ def test_deleted_photos_are_forgotten_just_below_the_folders_that_were_looked_th
 
 SCRIPT = """
 import os, sys
-sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from channels import channels_recognizer
 from tagsight.data.photos.finding import find_photos
@@ -146,9 +144,7 @@ index_photos(channels_recognizer(batch_size=2), find_photos([Path(sys.argv[1])])
 @pytest.mark.slow
 def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos, index):
     (photos / "4.jpg").unlink()
-    arguments = [str(photos), str(index.folder), str(Path(__file__).parents[1])]
-    killed = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=False)
-    assert killed.returncode == -9
+    python("-c", SCRIPT, photos, index.folder, code=-9)
     again = SearchIndex.open(index.folder)
     assert len(again) == 2
     assert indexed(again, photos) == Indexed(new=2, known=2)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from channels import corner, save_rotated
 from PIL import Image
+from programs import python
 from served import GREEN, RED, encoded
 
 from tagsight.data.photos.reading import open_photo, whole_size
@@ -183,5 +184,5 @@ def test_pipes_hold_as_much_as_the_system_lets_them(monkeypatch, wanted, got):
 
 def test_a_decoder_imports_nothing_heavy():
     code = "import sys, tagsight.server.decode_worker; print(*sys.modules)"
-    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    loaded = python("-c", code).stdout.split()
     assert not {"torch", "fastapi", "pydantic", "onnxruntime", "lancedb"} & set(loaded)

@@ -1,10 +1,9 @@
 import json
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from programs import python
 
 from tagsight.systems.catalogue import (
     DEFAULT_RECIPE,
@@ -52,7 +51,7 @@ def test_looking_a_recipe_up_imports_its_system_and_no_other():
         "RECIPES['csra-cpu']; SYSTEMS['csra']; "
         "print([m for m in sys.modules if m.startswith('tagsight.systems.')])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = python("-c", code)
     others = {HOMES[name].partition(":")[0] for name in HOMES} - {"tagsight.systems.csra"}
     assert not [module for module in others if f"{module!r}" in told.stdout]
 

@@ -1,12 +1,11 @@
 """Models on the Hub: the real client against a server of its API on this machine."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hub_server import hub_server
+from programs import python
 from shared_model import shared_model
 
 from tagsight.checkpoint.config import CARD, CONFIG, WEIGHTS
@@ -17,17 +16,11 @@ pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 TESTS = Path(__file__).parents[2]
 
 
-def tagsight(url: str, home: Path, line: str) -> subprocess.CompletedProcess[str]:
+def tagsight(url: str, home: Path, line: str, code: int = 0) -> str:
     """Run a command in a process of its own: the client reads its settings when it is imported."""
     own = {"HF_ENDPOINT": url, "HF_HOME": str(home), "HF_TOKEN": "secret"}
     own["HF_HUB_DISABLE_XET"] = "1"  # the server takes files by the older protocol
-    return subprocess.run(
-        [sys.executable, str(TESTS / "tiny.py"), *line.split()],
-        env={**os.environ, **own},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return python(TESTS / "tiny.py", *line.split(), env={**os.environ, **own}, code=code).stderr
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +34,7 @@ def test_a_model_is_pushed_to_the_hub_in_one_commit_and_pulled_again(model, tmp_
     with hub_server() as hub:
         hub.token = "secret"
         for line in (f"push {model} hf://me/birds", f"pull hf://me/birds --out {pulled}"):
-            done = tagsight(hub.url, tmp_path / "home", line)
-            assert done.returncode == 0, done.stderr
+            tagsight(hub.url, tmp_path / "home", line)
         assert hub.private == {"me/birds": True}
         assert set(hub.files["me/birds"]) == {WEIGHTS, CONFIG, CARD}
         assert [one for one in hub.asked if "/commit/" in one] == [
@@ -62,9 +54,8 @@ def test_who_may_not_gets_one_sentence_with_the_remedy(line, model, tmp_path):
     with hub_server() as hub:
         hub.token = "another"
         words = line.format(model=model, out=tmp_path / "pulled")
-        done = tagsight(hub.url, tmp_path / "home", words)
-    assert done.returncode == 2
-    assert "hf auth login" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "secret" not in done.stderr
+        told = tagsight(hub.url, tmp_path / "home", words, code=2)
+    assert "hf auth login" in told
+    assert "Traceback" not in told
+    assert "secret" not in told
     assert not (tmp_path / "pulled").exists()

@@ -1,10 +1,9 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, LYING, encoded, saved
 from PIL import Image
+from programs import python
 
 from tagsight.data.photos.cost import OVERHEAD
 from tagsight.data.photos.reading import open_photo, photo_cost, photo_defect
@@ -24,11 +23,11 @@ def decoded_in_a_process(folder: Path) -> dict[str, int]:
     script = """
 import ctypes, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+
 from photo_kinds import IN_PYTHON, KINDS
 from tagsight.data.photos.reading import open_photo
 for name, draw in (KINDS | IN_PYTHON).items():
-    if name in sys.argv[3:]:
+    if name in sys.argv[2:]:
         open_photo(draw(8))
 
 def memory(which):
@@ -42,15 +41,7 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
     open_photo(file)
     print(memory("VmHWM") - before, file.name)
 """
-    command = [
-        sys.executable,
-        "-c",
-        script,
-        str(folder),
-        str(Path(__file__).parents[1]),
-        *DIFFERENT,
-    ]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    done = python("-c", script, folder, *DIFFERENT)
     lines = (line.split(" ", 1) for line in done.stdout.splitlines())
     return {name: int(taken) for taken, name in lines}
 

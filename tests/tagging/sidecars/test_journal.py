@@ -2,13 +2,12 @@ import contextlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from programs import python
 
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
@@ -109,15 +108,9 @@ def test_a_full_disk_is_told_in_a_sentence_and_what_was_noted_stays(tmp_path):
         "    except DataError as error: sys.exit(str(error))\n"
     )
     file = tmp_path / "journal.sqlite"
-    ended = subprocess.run(
-        [sys.executable, "-c", script, file],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
-    assert "expected a journal that can be read and written, got: " in ended.stderr
+    told = python("-c", script, file, code=1).stderr
+    assert "Traceback" not in told
+    assert "expected a journal that can be read and written, got: " in told
     with Journal(file) as opened:
         assert opened.runs()[0].files > 3
 

@@ -1,8 +1,8 @@
 import codecs
 import shutil
-import subprocess
 
 import pytest
+from programs import ended
 
 from tagsight.data.tags.xmp import read_keywords
 from tagsight.tagging.sidecars.edit import Edit, Stamp, Tag
@@ -137,6 +137,5 @@ def test_exiftool_reads_every_encoding_that_is_written(tmp_path):
         file = tmp_path / f"{encoding}.xmp"
         packet = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{sidecar(BAG)}'
         file.write_bytes(added(packet.encode(encoding), "dog").content)
-        command = ["exiftool", "-b", "-XMP-dc:Subject", str(file)]
-        read = subprocess.run(command, check=True, capture_output=True)
-        assert read.stdout.decode().split("\n") == ["Größe", "dog"], encoding
+        read = ended("exiftool", "-b", "-XMP-dc:Subject", file)
+        assert read.stdout.split("\n") == ["Größe", "dog"], encoding

@@ -1,6 +1,5 @@
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from programs import ended
 
 from tagsight.data.tags import xmp_tree
 from tagsight.data.tags.xmp import Record, read_keywords
@@ -311,12 +311,8 @@ def test_a_name_that_xml_cannot_hold_is_refused(name):
 def test_exiftool_finds_nothing_wrong(before, tmp_path):
     file = tmp_path / "photo.jpg.xmp"
     file.write_bytes(added(before, "animal/cat", "a < b"))
-    told = subprocess.run(
-        ["exiftool", "-validate", "-warning", "-error", "-a", "-Subject", "-TagsList", file],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    shown = ("-validate", "-warning", "-error", "-a", "-Subject", "-TagsList")
+    told = ended("exiftool", *shown, file).stdout
     assert "Validate                        : OK" in told, told
     assert "animal/cat" in told
 
@@ -343,10 +339,10 @@ def test_other_programs_read_the_keywords_and_keep_our_record(program, tmp_path)
     file = tmp_path / "photo.jpg.xmp"
     edit = edited(DARKTABLE, *names)
     file.write_bytes(edit.content)
-    done = subprocess.run([*shown, file], capture_output=True, text=True, check=True)
+    done = ended(*shown, file)
     words = re.split(r", |\n", done.stdout.strip())
     assert words == ["holiday", "Dog", "cat", *names[1:], *names]
-    subprocess.run([*rated, file], check=True)
+    ended(*rated, file)
     rewritten = file.read_bytes()
     assert b"Rating" in rewritten
     assert rewritten != edit.content
@@ -357,7 +353,7 @@ def test_other_programs_read_the_keywords_and_keep_our_record(program, tmp_path)
     assert confirmed is not None
     assert confirmed.names == tuple(names)
     file.write_bytes(confirmed.content)
-    subprocess.run([*rated, file], check=True)  # it is still well-formed RDF
+    ended(*rated, file)  # it is still well-formed RDF
     left = remove_keywords(rewritten, edit.additions)
     assert keywords(left) == ["holiday", "Dog"]
     assert read_keywords(left).recorded == ()
@@ -371,7 +367,7 @@ def test_darktable_finds_the_sidecar_beside_the_photo_and_takes_its_keywords(tmp
     content = added(None, "animal/cat", "größe")
     Path(f"{photo}.xmp").write_bytes(content)
     places = ["--core", "--configdir", tmp_path / "settings", "--library", ":memory:"]
-    subprocess.run(["darktable-cli", photo, copy, *places], check=True, capture_output=True)
+    ended("darktable-cli", photo, copy, *places)
     with Image.open(copy) as exported:
         assert set(read_keywords(exported.info["xmp"]).words) == {"animal", "cat", "größe"}
     assert Path(f"{photo}.xmp").read_bytes() == content
