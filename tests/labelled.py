@@ -1,28 +1,22 @@
 """Photos of one colour each, and a project of them whose encoder sees nothing but colours."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from channels import Cells
 from PIL import Image
 from torch import Tensor, nn
 
+from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.imagenet import CLASSES
 from tagsight.nn.class_scores import ClassScores
+from tagsight.nn.text_image import TextImageEncoder
 from tagsight.runtime.device import Runtime
 from tagsight.tagging.labelling.encoder import DIRECTIONS, PhotoEncoder
 from tagsight.tagging.labelling.project import Project
 from tagsight.tagging.labelling.session import Session
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tagsight.inference.recognizer import Recognizer
-    from tagsight.nn.text_image import TextImageEncoder
 
 SHADES = (250, 220, 190, 160)
 COLOURS = ("red", "green", "blue")

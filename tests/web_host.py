@@ -1,17 +1,12 @@
 """A web server in this process, whole or failing in ways of its choice."""
 
-from __future__ import annotations
-
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CONTENT = np.random.default_rng(0).bytes(3 * 2**20 + 7)
 

@@ -1,7 +1,5 @@
 """Whether a page fits its window and is accessible, as axe judges it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

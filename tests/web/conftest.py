@@ -1,28 +1,24 @@
-from __future__ import annotations
-
 import os
 import shutil
 import sys
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 
+from collections.abc import Callable, Iterator
+
 from channels import corner
 from served import index_of, listening, recognizer
 
+from tagsight.inference.recognizer import Recognizer
+from tagsight.search.index import SearchIndex
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tagsight.inference.recognizer import Recognizer
-    from tagsight.search.index import SearchIndex
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 SWITCHES = (
@@ -56,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("album")
     for colour in ("red", "green", "blue"):
         corner(colour, (160, 120)).save(folder / f"{colour}.png")
@@ -64,7 +60,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def indexed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+def indexed(photos, tmp_path_factory) -> SearchIndex:
     return index_of(tmp_path_factory.mktemp("indexed") / "index", photos)
 
 
@@ -84,7 +80,7 @@ def start() -> Iterator[Callable[..., Place]]:
 
 
 @pytest.fixture(scope="session")
-def server(start: Callable[..., Place], indexed: Any) -> Place:
+def server(start, indexed) -> Place:
     return start(index=indexed)
 
 
@@ -99,7 +95,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
+def visit(chromium) -> Iterator[Callable[..., Any]]:
     """Open a URL in a new window; the page may load nothing from elsewhere."""
     windows: list[Any] = []
     troubles: list[str] = []
@@ -130,7 +126,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def opened(chromium, tmp_path) -> Iterator[Callable[..., Any]]:
     """Open reports, which may request nothing and write no error to the console."""
     windows: list[Any] = []
     troubles: list[str] = []

@@ -1,10 +1,10 @@
 """A project of drawn photos that is served for labelling."""
 
-from __future__ import annotations
-
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
 from channels import corner
@@ -18,10 +18,6 @@ from tagsight.systems.catalogue import QUICK_RECIPE, RECIPES
 from tagsight.tagging.labelling.encoder import PhotoEncoder
 from tagsight.tagging.labelling.project import Project
 from tagsight.tagging.labelling.session import Session
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 COLOURS = ("red", "green", "blue")
 SIZES = ((160, 120), (120, 160), (160, 160))

@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from accessible import require_accessible
@@ -12,9 +10,6 @@ from served import TOKEN, recognizer
 
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.xmp import keywords
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TABS = ("photos", "search", "graph", "model")
 
@@ -38,7 +33,7 @@ def downloaded(page: Any, button: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
-def test_a_photo_is_shown_with_labels_scores_and_thresholds(visit, server, photos: Path):
+def test_a_photo_is_shown_with_labels_scores_and_thresholds(visit, server, photos):
     page = visit(server.address)
     upload(page, photos / "red.png")
     assert found(page) == ["red"]
@@ -49,7 +44,7 @@ def test_a_photo_is_shown_with_labels_scores_and_thresholds(visit, server, photo
     assert "threshold 50 %" in row(page, "red").locator(".name").get_attribute("aria-label")
 
 
-def test_photos_can_be_dropped_and_pasted(visit, server, photos: Path):
+def test_photos_can_be_dropped_and_pasted(visit, server, photos):
     page = visit(server.address)
     content = list((photos / "green.png").read_bytes())
     for event, holder in (("drop", "dataTransfer"), ("paste", "clipboardData")):
@@ -70,7 +65,7 @@ def test_photos_can_be_dropped_and_pasted(visit, server, photos: Path):
 
 
 def test_evidence_of_the_surest_label_covers_the_photo_until_another_is_pointed_at(
-    visit, server, photos: Path
+    visit, server, photos
 ):
     page = visit(server.address)
     upload(page, photos / "red.png")
@@ -93,7 +88,7 @@ def test_evidence_of_the_surest_label_covers_the_photo_until_another_is_pointed_
     assert veil.get_attribute("src") == surest
 
 
-def test_everything_works_by_keyboard(visit, server, photos: Path):
+def test_everything_works_by_keyboard(visit, server, photos):
     page = visit(server.address)
     upload(page, photos / "red.png")
     row(page, "red").locator(".name").focus()
@@ -111,7 +106,7 @@ def test_everything_works_by_keyboard(visit, server, photos: Path):
     assert not page.locator("#photos").is_visible()
 
 
-def test_strictness_decides_which_labels_are_kept(visit, server, tmp_path: Path):
+def test_strictness_decides_which_labels_are_kept(visit, server, tmp_path):
     page = visit(server.address)
     # Its odds are 0.4 times those of the threshold; "Keep more" accepts a third.
     faint = tmp_path / "faint.png"
@@ -126,7 +121,7 @@ def test_strictness_decides_which_labels_are_kept(visit, server, tmp_path: Path)
     assert kept == {"Keep more": True, "Balanced": False, "Be sure": False}
 
 
-def test_downloads_contain_the_reviewed_labels(visit, server, photos: Path):
+def test_downloads_contain_the_reviewed_labels(visit, server, photos):
     page = visit(server.address)
     upload(page, photos / "red.png", photos / "blue.png")
     row(page, "red").locator(".reject").click()
@@ -142,7 +137,7 @@ def test_downloads_contain_the_reviewed_labels(visit, server, photos: Path):
     assert rows == [["path", "labels"], ["red.png", "green"], ["blue.png", "blue"]]
 
 
-def test_similar_photos_are_shown_and_open(visit, server, photos: Path):
+def test_similar_photos_are_shown_and_open(visit, server, photos):
     page = visit(server.address)
     upload(page, photos / "red.png")
     shown = page.locator("#similar-photos li")
@@ -155,9 +150,7 @@ def test_similar_photos_are_shown_and_open(visit, server, photos: Path):
     assert page.locator("#hit-place").inner_text() == "Photo 1 of 2"
 
 
-def test_an_unusable_file_is_reported_and_others_are_recognised(
-    visit, server, photos: Path, tmp_path: Path
-):
+def test_an_unusable_file_is_reported_and_others_are_recognised(visit, server, photos, tmp_path):
     (tmp_path / "notes.jpg").write_text("no photo")
     (tmp_path / "large.jpg").write_bytes(bytes(400_000))
     page = visit(server.address)
@@ -181,7 +174,7 @@ def test_an_example_is_recognised(visit, start):
     assert not page.locator("#welcome").is_visible()
 
 
-def test_a_stopped_server_is_reported(visit, start: Callable[..., Any], photos: Path):
+def test_a_stopped_server_is_reported(visit, start, photos):
     server = start()
     page = visit(server.address)
     server.stop()
@@ -189,7 +182,7 @@ def test_a_stopped_server_is_reported(visit, start: Callable[..., Any], photos: 
     assert "does not respond" in page.locator("#trouble-text").inner_text()
 
 
-def test_a_token_is_asked_for_until_it_is_right(chromium, start, photos: Path):
+def test_a_token_is_asked_for_until_it_is_right(chromium, start, photos):
     with chromium.new_context() as window:
         page = window.new_page()
         page.goto(start(token=TOKEN).address)
@@ -229,7 +222,7 @@ def test_a_long_table_of_the_card_is_shown_whole_when_it_is_asked_for(visit, ser
     assert page.locator("#card button").count() == 0
 
 
-def test_labels_that_are_markup_are_shown_as_text(visit, start, photos: Path):
+def test_labels_that_are_markup_are_shown_as_text(visit, start, photos):
     names = ("<img src=x onerror=alert(1)>", "a|b\\|c\\", "`code` [x](javascript:alert(1)) &lt;")
     page = visit(start(channels_recognizer(names=names, threshold=0.01)).address)
     dialogs: list[object] = []
@@ -247,7 +240,7 @@ def test_labels_that_are_markup_are_shown_as_text(visit, start, photos: Path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (1440, 900)])
 def test_every_view_fits_the_screen_and_is_accessible(
-    visit, start, indexed, photos: Path, width: int, height: int, scheme: str
+    visit, start, indexed, photos, width, height, scheme
 ):
     page = visit(start(index=indexed).address, (width, height), scheme)
     require_accessible(page, "first screen")

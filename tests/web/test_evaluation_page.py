@@ -1,7 +1,5 @@
 """The report of an evaluation in Chromium: thresholds that are moved, and photos that change."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -19,7 +17,7 @@ from tagsight.visualize.reports.evaluation_report import evaluation_report
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def measured(tmp_path_factory) -> Measured:
     """A model that is wrong now and then, on 30 photos with three labels."""
     folder = tmp_path_factory.mktemp("photos")
     paths = [folder / f"{number}.png" for number in range(30)]
@@ -36,12 +34,12 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 
 @pytest.fixture(scope="module")
-def evaluation(measured: Measured) -> str:
+def evaluation(measured) -> str:
     return evaluation_report(measured, "Evaluation", Runtime(torch.device("cpu"), "float32"))
 
 
 def test_a_threshold_that_is_moved_changes_the_figures_as_it_would_the_decisions(
-    opened, measured: Measured, evaluation: str
+    opened, measured, evaluation
 ):
     page = opened(evaluation)
     slider = page.get_by_label("threshold of red")
@@ -65,7 +63,7 @@ def test_a_threshold_that_is_moved_changes_the_figures_as_it_would_the_decisions
     assert means.locator(".f1").inner_text() == f"{100 * quality.mean_f1:.1f}"
 
 
-def test_photos_that_change_are_shown_and_the_threshold_can_be_taken_back(opened, evaluation: str):
+def test_photos_that_change_are_shown_and_the_threshold_can_be_taken_back(opened, evaluation):
     page = opened(evaluation)
     before = page.locator("tr[data-label='1']").inner_text()
     page.get_by_label("threshold of green").focus()
@@ -81,7 +79,7 @@ def test_photos_that_change_are_shown_and_the_threshold_can_be_taken_back(opened
     assert panel.count() == 0
 
 
-def test_without_javascript_all_of_it_can_be_read(opened, evaluation: str):
+def test_without_javascript_all_of_it_can_be_read(opened, evaluation):
     page = opened(evaluation, java_script_enabled=False)
     text = page.inner_text("main")
     for part in ("mAP", "mean of the labels", "Worst misses", "threshold 0.50", "recall in %"):
@@ -91,9 +89,7 @@ def test_without_javascript_all_of_it_can_be_read(opened, evaluation: str):
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_accessible_and_keeps_to_the_width(
-    opened, evaluation: str, width: int, scheme: str
-):
+def test_the_page_is_accessible_and_keeps_to_the_width(opened, evaluation, width, scheme):
     page = opened(evaluation, width, scheme)
     page.get_by_role("button", name="red", exact=True).click()
     require_accessible(page)

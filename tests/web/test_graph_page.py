@@ -1,19 +1,14 @@
 """The label graph of the page in Chromium."""
 
-from __future__ import annotations
-
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tiny_graph import gcam_recognizer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 @pytest.fixture(scope="module")
-def address(start: Callable[..., Any]) -> str:
+def address(start) -> str:
     return start(gcam_recognizer()).address
 
 
@@ -29,7 +24,7 @@ def apart(one: dict[str, float], other: dict[str, float]) -> bool:
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_labels_are_drawn_apart_within_the_width_and_listed(visit, address: str, width: int):
+def test_labels_are_drawn_apart_within_the_width_and_listed(visit, address, width):
     page = visit(address, (width, 900))
     page.click("#tab-graph")
     page.locator(".graph svg").wait_for()
@@ -42,7 +37,7 @@ def test_labels_are_drawn_apart_within_the_width_and_listed(visit, address: str,
     assert len(drawn) + alone == labels
 
 
-def test_the_strength_of_arrows_is_shown_where_one_points(visit, address: str):
+def test_the_strength_of_arrows_is_shown_where_one_points(visit, address):
     page = visit(address)
     page.click("#tab-graph")
     page.locator(".graph svg").wait_for()

@@ -1,7 +1,5 @@
 """Reports in Chromium: sorted by keyboard, without a request, and accessible in light and dark."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -44,7 +42,7 @@ def test_tables_are_sorted_by_keyboard_with_undefined_values_last(opened):
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_reports_are_accessible_and_keep_to_the_width(opened, width: int, scheme: str):
+def test_reports_are_accessible_and_keep_to_the_width(opened, width, scheme):
     page = opened(table_of_labels(), width, scheme)
     require_accessible(page)
 

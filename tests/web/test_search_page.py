@@ -1,20 +1,14 @@
 """The search of the page in Chromium: browsing, chips, misspelt labels, and photos that open."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from served import index_of, recognizer
 from test_browser import upload
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 @pytest.fixture
-def page(visit: Callable[..., Any], server: Any) -> Any:
+def page(visit, server) -> Any:
     page = visit(server.address)
     page.click("#tab-search")
     told(page, "3 photos")
@@ -74,9 +68,7 @@ def test_a_misspelt_label_is_answered_with_the_one_that_was_meant(page):
     assert not page.locator("#trouble").is_visible()
 
 
-def test_a_photo_opens_with_its_scores_evidence_and_place_and_others_by_arrow_keys(
-    page, photos: Path
-):
+def test_a_photo_opens_with_its_scores_evidence_and_place_and_others_by_arrow_keys(page, photos):
     page.get_by_role("button", name="green.png: green").click()
     line = page.locator("#hit-found .name")
     line.wait_for()
@@ -95,9 +87,7 @@ def test_a_photo_opens_with_its_scores_evidence_and_place_and_others_by_arrow_ke
     assert page.evaluate("document.activeElement.ariaLabel") == "green.png: green"
 
 
-def test_pages_are_turned_and_a_photo_that_is_gone_is_reported(
-    visit, start, photos: Path, tmp_path: Path
-):
+def test_pages_are_turned_and_a_photo_that_is_gone_is_reported(visit, start, photos, tmp_path):
     album = tmp_path / "album"
     album.mkdir()
     for number in range(61):
@@ -116,7 +106,7 @@ def test_pages_are_turned_and_a_photo_that_is_gone_is_reported(
     page.locator("#hit-trouble", has_text="no longer where it was indexed").wait_for()
 
 
-def test_without_an_index_there_is_no_search(visit, start, photos: Path):
+def test_without_an_index_there_is_no_search(visit, start, photos):
     page = visit(start().address)
     assert not page.locator("#tab-search").is_visible()
     upload(page, photos / "red.png")

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 import pyarrow as pa
@@ -26,9 +24,7 @@ CLASSES = {"names": ["cat", "dog"], "_type": "ClassLabel"}
         ([[1], [0, 1]], [CLASSES]),
     ],
 )
-def test_numbers_have_the_names_that_are_noted_and_files_are_splits(
-    tmp_path, labels, feature
-) -> None:
+def test_numbers_have_the_names_that_are_noted_and_files_are_splits(tmp_path, labels, feature):
     (tmp_path / "data").mkdir()
     for name, row in (("train-00000-of-00001", 0), ("validation-00000-of-00001", 1)):
         image = pa.array([{"bytes": None, "path": f"{row}.jpg"}])
@@ -41,7 +37,7 @@ def test_numbers_have_the_names_that_are_noted_and_files_are_splits(
     assert [path.name for path in rows.paths] == ["0.jpg", "1.jpg"]
 
 
-def test_bytes_that_are_no_photo_are_no_labels(tmp_path) -> None:
+def test_bytes_that_are_no_photo_are_no_labels(tmp_path):
     columns = {"image": ["a.jpg", "b.jpg"], "mask": [b"1", None], "dog": [1, 0]}
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     rows = read_annotations(tmp_path / "rows.parquet", labels_only=True)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import random
 
@@ -35,7 +33,7 @@ def write(tmp_path):
     return write
 
 
-def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
+def test_names_and_never_ids_decide_the_order_of_labels(write):
     rows = read_annotations(write(), format="coco")
     assert (rows.names, rows.targets.tolist()) == (("ape", "zebra"), [[0, 1], [0, 0]])
 
@@ -47,9 +45,7 @@ def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
         *((place, "elsewhere") for place in ("elsewhere", "elsewhere/train2017")),
     ],
 )
-def test_photos_are_found_in_the_usual_folders_or_in_the_one_given(
-    write, tmp_path, photos, images
-) -> None:
+def test_photos_are_found_in_the_usual_folders_or_in_the_one_given(write, tmp_path, photos, images):
     rows = read_annotations(
         write(photos=photos), images=images and tmp_path / images, format="coco"
     )
@@ -68,13 +64,13 @@ def test_photos_are_found_in_the_usual_folders_or_in_the_one_given(
         ("boxes.json", None),
     ],
 )
-def test_the_name_of_a_file_tells_its_split(write, name, split) -> None:
+def test_the_name_of_a_file_tells_its_split(write, name, split):
     assert read_annotations(write(name=name, photos="images"), format="coco").splits == (
         split and (split, split)
     )
 
 
-def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> None:
+def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path):
     write()
     other = content(categories=[{"id": 1, "name": "ape"}, {"id": 2, "name": "cow"}])
     write(other, name="annotations/instances_val2017.json", photos="val2017")
@@ -91,7 +87,7 @@ def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> Non
         ("instances_val2017.json", r"each photo in one part .*a.jpg in several"),
     ],
 )
-def test_files_that_contradict_one_another_are_refused(write, tmp_path, name, message) -> None:
+def test_files_that_contradict_one_another_are_refused(write, tmp_path, name, message):
     write(photos="images")
     write(name=f"annotations/{name}", photos="images")
     with pytest.raises(DataError, match=message):
@@ -99,9 +95,7 @@ def test_files_that_contradict_one_another_are_refused(write, tmp_path, name, me
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
-    write, caplog, seed: int
-) -> None:
+def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(write, caplog, seed):
     draw = random.Random(seed)
     names, photos = ["ape", "bee", "cat"], ["a.jpg", "b.jpg"]
     ids = {}
@@ -140,7 +134,7 @@ def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
 
 
 @pytest.mark.parametrize("image_id", [7, 7.0])
-def test_ids_may_be_floats_which_tables_make_of_numbers(write, image_id) -> None:
+def test_ids_may_be_floats_which_tables_make_of_numbers(write, image_id):
     objects = [{"image_id": image_id, "category_id": 2.0}]
     rows = read_annotations(write(content(annotations=objects)), format="coco")
     assert rows.targets.tolist() == [[1, 0], [0, 0]]
@@ -153,7 +147,7 @@ SPELLINGS = {7: (7, 7.0, "7", "007", "7.0", " 7"), "07": ("07", 7, "7"), "a7": (
     ("identity", "spelled"), [(one, other) for one, all_of in SPELLINGS.items() for other in all_of]
 )
 @pytest.mark.parametrize("key", ["images", "categories"])
-def test_an_id_is_the_same_as_text_and_as_a_number(write, caplog, key, identity, spelled) -> None:
+def test_an_id_is_the_same_as_text_and_as_a_number(write, caplog, key, identity, spelled):
     caplog.set_level("INFO")
     entry = {"file_name": "a.jpg"} if key == "images" else {"name": "zebra"}
     of = "image_id" if key == "images" else "category_id"
@@ -165,7 +159,7 @@ def test_an_id_is_the_same_as_text_and_as_a_number(write, caplog, key, identity,
 
 
 @pytest.mark.parametrize("spelled", ["007", "7.0"])
-def test_an_id_that_may_be_two_photos_is_refused_and_both_are_named(write, spelled) -> None:
+def test_an_id_that_may_be_two_photos_is_refused_and_both_are_named(write, spelled):
     images = [{"id": one, "file_name": f"{name}.jpg"} for one, name in ((7, "a"), ("7", "b"))]
     exact = content(images=images, annotations=[{"image_id": "7", "category_id": 1}])
     assert read_annotations(write(exact), format="coco").targets[:, 1].tolist() == [0, 1]
@@ -174,7 +168,7 @@ def test_an_id_that_may_be_two_photos_is_refused_and_both_are_named(write, spell
         read_annotations(write(either), format="coco")
 
 
-def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path) -> None:
+def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path):
     for split in ("train", "valid"):
         write(name=f"{split}/_annotations.coco.json", photos=split)
     rows = read_annotations(tmp_path)
@@ -185,9 +179,7 @@ def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path) ->
 
 
 @pytest.mark.parametrize("categories", [{}, {"categories": []}])
-def test_photos_of_a_split_without_objects_have_no_labels(
-    write, tmp_path, caplog, categories
-) -> None:
+def test_photos_of_a_split_without_objects_have_no_labels(write, tmp_path, caplog, categories):
     write(name="train/_annotations.coco.json", photos="train")
     empty = content(annotations=[]) | categories
     write(empty, name="valid/_annotations.coco.json", photos="valid")
@@ -202,13 +194,13 @@ def test_photos_of_a_split_without_objects_have_no_labels(
         read_annotations(tmp_path)
 
 
-def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
+def test_outlines_of_objects_are_not_kept_in_memory(write):
     one = {"image_id": 7, "category_id": 1}
     file = write(content(annotations=[one | {"segmentation": [[0.0] * 1000]}]))
     assert coco_instances.read_instances(file).objects == [one | {"segmentation": None}]
 
 
-def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:
+def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data):
     photos = read_annotations(shared_data / "coco-256")
     present = photos.targets == 1
     assert (photos.format, photos.split_sizes) == ("coco", {"train": 128, "val": 128})
@@ -228,14 +220,14 @@ def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -
         {"file_name": "a.png", "segments_info": [{"category_id": 2}, {"category_id": 1}]},
     ],
 )
-def test_an_annotation_of_a_whole_photo_gives_it_all_its_categories(write, caplog, several) -> None:
+def test_an_annotation_of_a_whole_photo_gives_it_all_its_categories(write, caplog, several):
     objects = [{"image_id": 7} | several, {"image_id": 3, "category_id": 1}]
     rows = read_annotations(write(content(annotations=objects)))
     assert rows.targets.tolist() == [[1, 1], [0, 1]]
     assert "without a label" not in caplog.text
 
 
-def test_what_lvis_has_not_verified_is_unknown(write) -> None:
+def test_what_lvis_has_not_verified_is_unknown(write):
     images = [
         {"id": 7, "file_name": "a.jpg", "neg_category_ids": [2]},
         {"id": 3, "coco_url": "http://example.org/train2017/b.jpg", "neg_category_ids": []},
@@ -246,14 +238,14 @@ def test_what_lvis_has_not_verified_is_unknown(write) -> None:
     assert all(path.is_file() for path in rows.paths)
 
 
-def test_photos_may_say_their_splits(write) -> None:
+def test_photos_may_say_their_splits(write):
     images = [photo | {"split": word} for photo, word in zip(
         content()["images"], ("train", "Val"), strict=True)]  # fmt: skip
     rows = read_annotations(write(content(images=images), name="all.json", photos="images"))
     assert rows.splits == ("train", "val")
 
 
-def test_labels_of_whole_photos_beside_the_objects_are_added(write, caplog) -> None:
+def test_labels_of_whole_photos_beside_the_objects_are_added(write, caplog):
     write()
     photos = [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "a.jpg"}]
     names = [{"id": 5, "name": "ape"}, {"id": 6, "name": "sky"}]
@@ -268,7 +260,7 @@ def test_labels_of_whole_photos_beside_the_objects_are_added(write, caplog) -> N
     assert read_annotations(file.parent.parent).targets.tolist() == [[0, 1], [1, 0]]
 
 
-def test_an_id_that_is_a_float_too_large_to_be_exact_is_refused(write) -> None:
+def test_an_id_that_is_a_float_too_large_to_be_exact_is_refused(write):
     images = [
         {"id": 2**53 + number, "file_name": f"{name}.jpg"} for number, name in enumerate("ab")
     ]
@@ -277,7 +269,7 @@ def test_an_id_that_is_a_float_too_large_to_be_exact_is_refused(write) -> None:
         read_annotations(write(content(images=images, annotations=objects)))
 
 
-def test_uploads_of_label_studio_are_found_without_what_it_puts_before_them(write) -> None:
+def test_uploads_of_label_studio_are_found_without_what_it_puts_before_them(write):
     images = [photo | {"file_name": f"images\\0a1b2c3{photo['id']}-{photo['file_name']}"}
               for photo in content()["images"]]  # fmt: skip
     rows = read_annotations(write(content(images=images), name="result.json", photos="images"))

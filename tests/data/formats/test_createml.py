@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 from tagsight.data.readers import read_annotations
@@ -11,7 +9,7 @@ def write(file, *entries):
     return file
 
 
-def test_labels_are_names_or_objects_and_roboflow_has_a_file_a_split(tmp_path) -> None:
+def test_labels_are_names_or_objects_and_roboflow_has_a_file_a_split(tmp_path):
     box = {"label": "dog", "coordinates": {"x": 1, "y": 1, "width": 2, "height": 2}}
     name = "_annotations.createml.json"
     write(tmp_path / "train" / name, {"image": "a.jpg", "annotations": [box, box]})

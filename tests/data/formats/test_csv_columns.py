@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -25,7 +23,7 @@ from tagsight.errors import DataError
         ("nan", -1),
     ],
 )
-def test_a_cell_is_present_absent_or_unknown(write_csv, cell, target) -> None:
+def test_a_cell_is_present_absent_or_unknown(write_csv, cell, target):
     rows = read_annotations(write_csv(f"image,dog,cat\na.jpg,{cell},0\n"), format="csv-columns")
     assert (rows.names, rows.targets.tolist()) == (("dog", "cat"), [[target, 0]])
 
@@ -47,7 +45,7 @@ ROWS = "a.jpg  1 -1 -1\nb.jpg -1  1 -1\n"
 )
 def test_minus_1_is_absent_where_all_cells_of_a_table_are_1_or_minus_1(
     write_csv, tmp_path, caplog, content, minus
-) -> None:
+):
     (tmp_path / "labels.txt").write_text("dog\ncat\nsky\n")
     with caplog.at_level(logging.INFO):
         rows = read_annotations(write_csv(content), labels_only=True)
@@ -57,7 +55,7 @@ def test_minus_1_is_absent_where_all_cells_of_a_table_are_1_or_minus_1(
 
 
 @pytest.mark.parametrize("cell", ["2", "maybe", "01"])
-def test_any_other_cell_is_named_with_its_line_and_column(write_csv, cell) -> None:
+def test_any_other_cell_is_named_with_its_line_and_column(write_csv, cell):
     rows = "".join(f"{name},1,0\n" for name in ("a.jpg", "b.jpg"))
     file = write_csv(f"image,cat,dog\n{rows}c d.jpg,1,{cell}\n")
     with pytest.raises(DataError, match=rf"labels.csv:4: .*column 'dog', got '{cell}'"):
@@ -67,7 +65,7 @@ def test_any_other_cell_is_named_with_its_line_and_column(write_csv, cell) -> No
         read_annotations(file, format="csv-columns", options=ReadOptions(columns=columns))
 
 
-def test_columns_that_hold_something_else_are_not_labels_and_are_named(write_csv, caplog) -> None:
+def test_columns_that_hold_something_else_are_not_labels_and_are_named(write_csv, caplog):
     chexpert = "Path,Sex,Age,cat,dog\na.jpg,Male,50,1.0,\nb.jpg,Female,61,,-1.0\nc d.jpg,,,0.0,1\n"
     with caplog.at_level(logging.INFO):
         rows = read_annotations(write_csv(chexpert))
@@ -76,7 +74,7 @@ def test_columns_that_hold_something_else_are_not_labels_and_are_named(write_csv
     assert "3 targets blank or -1: unknown" in caplog.text
 
 
-def test_names_that_a_table_lacks_are_in_a_file_beside(write_csv, tmp_path) -> None:
+def test_names_that_a_table_lacks_are_in_a_file_beside(write_csv, tmp_path):
     (tmp_path / "image").mkdir()
     for content in ("image/a.jpg\t1,0\nimage/b.jpg\t1,1\n", "a.jpg 1 0\nb.jpg 1 1\n"):
         (tmp_path / "image" / "a.jpg").touch()
@@ -89,11 +87,11 @@ def test_names_that_a_table_lacks_are_in_a_file_beside(write_csv, tmp_path) -> N
         (tmp_path / "labels.txt").unlink()
 
 
-def test_a_single_label_is_a_column_where_it_holds_targets(write_csv) -> None:
+def test_a_single_label_is_a_column_where_it_holds_targets(write_csv):
     assert read_annotations(write_csv("image,cat\na.jpg,1\n")).format == "csv-columns"
 
 
-def test_the_posters_have_the_counts_that_their_readme_states(shared_data) -> None:
+def test_the_posters_have_the_counts_that_their_readme_states(shared_data):
     posters = read_annotations(shared_data / "movie-posters" / "labels.csv")
     # 5,043 and 800 lines, of which 6 and 1 repeat their neighbour.
     assert posters.split_sizes == {"train": 5037, "val": 799}

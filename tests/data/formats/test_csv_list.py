@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -20,13 +18,13 @@ from tagsight.data.readers import read_annotations
         'filename,label\na.jpg,"[\'dog\', ""cat""]"\nb.jpg,[]\nc d.jpg,[\'dog\']\n',
     ],
 )
-def test_lists_are_understood_whatever_separates_them(write_csv, content) -> None:
+def test_lists_are_understood_whatever_separates_them(write_csv, content):
     rows = read_annotations(write_csv(content))
     assert (rows.format, rows.names, rows.splits) == ("csv-list", ("cat", "dog"), None)
     assert rows.targets.tolist() == [[1, 1], [0, 0], [0, 1]]
 
 
-def test_the_separator_is_logged_and_a_second_one_is_part_of_a_name(write_csv, caplog) -> None:
+def test_the_separator_is_logged_and_a_second_one_is_part_of_a_name(write_csv, caplog):
     with caplog.at_level(logging.INFO):
         read_annotations(write_csv("image,labels\na.jpg,dog|cat\n"), format="csv-list")
     assert "labels separated by '|' in 'labels'" in caplog.text

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -31,13 +29,13 @@ def read(tmp_path):
     return read
 
 
-def test_tags_shapes_and_ticked_attributes_are_labels_and_unused_ones_are_known(read) -> None:
+def test_tags_shapes_and_ticked_attributes_are_labels_and_unused_ones_are_known(read):
     rows = read(META + IMAGES)
     assert rows.names == ("ball", "cat", "dog", "dog: wet")
     assert rows.targets.tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
 
 
-def test_an_attribute_that_is_not_ticked_is_rejected(read) -> None:
+def test_an_attribute_that_is_not_ticked_is_rejected(read):
     other = IMAGES.replace("a.jpg", "c.jpg").replace(">true<", ">false<").replace("b.jpg", "d.jpg")
     rows = read(META + IMAGES + other)
     ruled = apply_rules(rows, LabelRules(unlisted="unknown"))
@@ -49,7 +47,7 @@ def test_an_attribute_that_is_not_ticked_is_rejected(read) -> None:
     }
 
 
-def test_subsets_are_splits_if_they_are_called_so(read, caplog) -> None:
+def test_subsets_are_splits_if_they_are_called_so(read, caplog):
     caplog.set_level(logging.INFO)
     named = IMAGES.replace('id="0"', 'subset="Train"').replace('id="1"', 'subset="Validation"')
     assert read(named).splits == ("train", "val")
@@ -59,6 +57,6 @@ def test_subsets_are_splits_if_they_are_called_so(read, caplog) -> None:
         read(IMAGES.replace('id="0"', 'subset="Train"'))
 
 
-def test_values_of_attributes_that_make_no_labels_are_told(read, caplog) -> None:
+def test_values_of_attributes_that_make_no_labels_are_told(read, caplog):
     read(META + IMAGES)
     assert "values of attributes make no labels: 'dog: colour'" in caplog.text

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +131,7 @@ def test_other_formats_and_kinds_of_labels_are_refused(tmp_path):
         read_annotations(["a.jpg"], images=tmp_path)
 
 
-def test_photos_may_be_the_index_and_columns_have_several_levels() -> None:
+def test_photos_may_be_the_index_and_columns_have_several_levels():
     frame = pd.DataFrame({"cat": [1, 0], "dog": [0, 1]}, index=["a.jpg", "b.jpg"])
     levels = pd.MultiIndex.from_tuples([("image", ""), ("label", "cat"), ("label", "dog")])
     deep = frame.reset_index().set_axis(levels, axis=1)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 from tagsight.data.readers import read_annotations
@@ -8,7 +6,7 @@ LABELS = {"label": {"labels": [{"name": "cat"}, {"name": "dog"}]}}
 TAG = {"type": "label", "label_id": 1}
 
 
-def test_labels_of_annotations_of_any_type_are_labels_of_the_photo(tmp_path) -> None:
+def test_labels_of_annotations_of_any_type_are_labels_of_the_photo(tmp_path):
     annotations = [TAG, TAG | {"type": "bbox"}, {"type": "caption", "caption": "x"}]
     items = [{"id": "a", "annotations": annotations}]
     file = tmp_path / "annotations" / "default.json"
@@ -19,7 +17,7 @@ def test_labels_of_annotations_of_any_type_are_labels_of_the_photo(tmp_path) -> 
     assert rows.paths == (tmp_path / "images" / "default" / "a.jpg",)
 
 
-def test_a_subset_without_photos_is_left_out_and_told(tmp_path, caplog) -> None:
+def test_a_subset_without_photos_is_left_out_and_told(tmp_path, caplog):
     (tmp_path / "annotations").mkdir()
     for subset, items in (("train", [{"id": "a", "annotations": [TAG]}]), ("val", [])):
         file = tmp_path / "annotations" / f"{subset}.json"

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import logging
 
@@ -24,7 +22,7 @@ def read(source):
     return rows
 
 
-def test_labels_are_names_numbers_or_objects_and_null_is_left_out(tmp_path) -> None:
+def test_labels_are_names_numbers_or_objects_and_null_is_left_out(tmp_path):
     boxes = [{"label": "cat", "bounding_box": [0, 0, 1, 1]}] * 2
     values = {"a": [0, 1], "b": ["dog"], "c": 0, "d": boxes, "e": None, "f": []}
     write(tmp_path, labels(values))
@@ -42,7 +40,7 @@ def classified(*names):
     return {"_cls": "Classifications", "classifications": listed}
 
 
-def test_the_ground_truth_of_samples_is_read_and_predictions_are_not(tmp_path, caplog) -> None:
+def test_the_ground_truth_of_samples_is_read_and_predictions_are_not(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     samples = [
         sample("data/a.jpg", ["train"], ground_truth=classified("cat"), guess=classified("dog")),
@@ -57,7 +55,7 @@ def test_the_ground_truth_of_samples_is_read_and_predictions_are_not(tmp_path, c
 
 
 @pytest.mark.parametrize(("field", "more"), [("predictions", {}), ("tagged", {"confidence": 0.7})])
-def test_labels_of_a_model_are_told(tmp_path, caplog, field, more) -> None:
+def test_labels_of_a_model_are_told(tmp_path, caplog, field, more):
     label = {"_cls": "Classification", "label": "dog"} | more
     write(tmp_path, {"samples": [sample("data/a.jpg", **{field: label})]}, "samples.json")
     assert read(tmp_path).names == ("dog",)

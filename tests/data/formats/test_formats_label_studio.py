@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import base64
 import json
 import logging
@@ -42,7 +40,7 @@ def read(tmp_path):
     return read
 
 
-def test_choices_taxonomies_and_labels_of_regions_are_labels_of_the_photo(read) -> None:
+def test_choices_taxonomies_and_labels_of_regions_are_labels_of_the_photo(read):
     values = [
         result(choices=["sea", "sky"]),
         result("kind", taxonomy=[["animal", "dog"], ["plant"]]),
@@ -56,7 +54,7 @@ def test_choices_taxonomies_and_labels_of_regions_are_labels_of_the_photo(read) 
     }
 
 
-def test_predictions_and_skipped_tasks_are_left_out_and_counted(read, caplog) -> None:
+def test_predictions_and_skipped_tasks_are_left_out_and_counted(read, caplog):
     caplog.set_level(logging.INFO)
     skipped = {"result": [result(choices=["dog"])], "was_cancelled": True}
     guess = {"predictions": [{"result": [result(choices=["dog"])]}]}
@@ -71,7 +69,7 @@ def test_predictions_and_skipped_tasks_are_left_out_and_counted(read, caplog) ->
         read(tasks[2:])
 
 
-def test_several_annotators_are_united_unless_one_is_the_ground_truth(read, caplog) -> None:
+def test_several_annotators_are_united_unless_one_is_the_ground_truth(read, caplog):
     first, second = [result(choices=["cat"])], [result(choices=["cat", "dog"])]
     truth = {"result": first, "ground_truth": True}
     assert read([task("a.jpg", first, second), task("b.jpg", truth, second)]) == {
@@ -81,7 +79,7 @@ def test_several_annotators_are_united_unless_one_is_the_ground_truth(read, capl
     assert "1 task annotated several times, 1 of them differently" in caplog.text
 
 
-def test_labels_that_several_controls_offer_are_named_with_their_control(read) -> None:
+def test_labels_that_several_controls_offer_are_named_with_their_control(read):
     tasks = [
         task("a.jpg", [result("indoor", choices=["yes"]), result("people", choices=["no"])]),
         task("b.jpg", [result("indoor", choices=["no"]), result("tags", choices=["dog"])]),
@@ -92,7 +90,7 @@ def test_labels_that_several_controls_offer_are_named_with_their_control(read) -
 MASK = {"imageDataURL": "data:image/png;base64,iVBORw0KGgo="}
 
 
-def test_a_region_of_any_kind_says_that_the_photo_has_its_label(read) -> None:
+def test_a_region_of_any_kind_says_that_the_photo_has_its_label(read):
     polygon = {"points": [[1, 1], [9, 1], [9, 9]], "closed": True, "polygonlabels": ["dog"]}
     brush = {"format": "rle", "rle": [0, 0, 0, 4], "brushlabels": ["cat"]}
     ellipse = {"x": 5, "y": 5, "radiusX": 1, "radiusY": 2, "ellipselabels": ["dog"]}
@@ -111,7 +109,7 @@ def test_a_region_of_any_kind_says_that_the_photo_has_its_label(read) -> None:
     [{"x": 5, "y": 5}, {"points": [[1, 1], [9, 1], [9, 9]]}, {"rle": [0, 0, 0, 4]}, MASK],
     ids=lambda region: next(iter(region)),
 )
-def test_a_region_of_any_kind_without_a_label_leaves_others_unknown(read, caplog, region) -> None:
+def test_a_region_of_any_kind_without_a_label_leaves_others_unknown(read, caplog, region):
     tasks = [task("a.jpg", [result(choices=["dog"])]), task("b.jpg", [result("x", **region)])]
     assert read(tasks) == {"a.jpg": ["dog"], "b.jpg": []}
     assert "boxes without a label in 1 photo" in caplog.text
@@ -139,8 +137,6 @@ PROXY = base64.urlsafe_b64encode(b"s3://bucket/holiday/a b.jpg").decode()
         ("C:\\photos\\a.jpg", "photos/a.jpg", {"images": "photos"}),
     ],
 )
-def test_photos_are_found_wherever_label_studio_has_them(
-    read, tmp_path, image, photo, options
-) -> None:
+def test_photos_are_found_wherever_label_studio_has_them(read, tmp_path, image, photo, options):
     told = {key: tmp_path / folder for key, folder in options.items()}
     assert read([task(image, [result(choices=["dog"])])], photo, **told) == {photo: ["dog"]}

@@ -1,10 +1,8 @@
 """Collections that cannot be read are named by file and place: a catalogue over all formats."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tiny_collections import PHOTOS, write_mirflickr, write_nus_wide, write_shard
@@ -13,10 +11,7 @@ from tagsight.data import json_files
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    Rows = list[tuple[dict[str, object], str]]
+Rows = list[tuple[dict[str, object], str]]
 
 
 def in_file(name: str, *rows: tuple[object, str], place: str = "") -> Rows:
@@ -337,7 +332,7 @@ def written(file: Path, content: object) -> None:
     [(name, *row) for name, rows in CATALOGUE.items() for row in rows],
     ids=[f"{name} {place}" for name, rows in CATALOGUE.items() for place in range(len(rows))],
 )
-def test_what_cannot_be_read_is_named(tmp_path, monkeypatch, format_, files, message) -> None:
+def test_what_cannot_be_read_is_named(tmp_path, monkeypatch, format_, files, message):
     monkeypatch.setattr(json_files, "MOST_ENTRIES", 300_000)
     monkeypatch.setattr("tagsight.data.tables.csv_table.LARGEST_FILE", 1_900_000)
     if format_ == "csv-list":

@@ -1,7 +1,5 @@
 """Hasty's export: tags of photos and labels of objects."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -23,7 +21,7 @@ def read(folder, *images):
 @pytest.mark.parametrize(
     "tags", [{"tags": ["sky"]}, {"tags": [{"tag_name": "sky"}]}, {"image_classes": ["sky"]}]
 )
-def test_tags_and_labels_count_and_unfinished_photos_do_not(tmp_path, tags) -> None:
+def test_tags_and_labels_count_and_unfinished_photos_do_not(tmp_path, tags):
     rows = read(
         tmp_path,
         image("a.jpg", labels=[{"class_name": "dog"}], **tags),
@@ -36,7 +34,7 @@ def test_tags_and_labels_count_and_unfinished_photos_do_not(tmp_path, tags) -> N
     assert rows.targets.tolist() == [[0, 1, 1], [0, 0, 0]]
 
 
-def test_photos_of_one_name_are_told_apart_by_their_data_sets(tmp_path) -> None:
+def test_photos_of_one_name_are_told_apart_by_their_data_sets(tmp_path):
     rows = read(tmp_path, image("a.jpg", tags=["x"]), image("a.jpg", data_set="two", tags=["y"]))
     assert rows.relative_names == ("one/a.jpg", "two/a.jpg")
     with pytest.raises(DataError, match="1 photo that nobody has finished"):

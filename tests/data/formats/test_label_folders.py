@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -28,7 +26,7 @@ def found(source):
     return rows.names, dict(zip(names, rows.targets.tolist(), strict=True))
 
 
-def test_files_of_equal_content_are_one_photo_whatever_they_are_called(write, caplog) -> None:
+def test_files_of_equal_content_are_one_photo_whatever_they_are_called(write, caplog):
     caplog.set_level(logging.INFO)
     source = write(
         cat__1="one", dog__1="two", dog__copy="one", dog__inner__2="three", sky__2="four"
@@ -45,7 +43,7 @@ def test_files_of_equal_content_are_one_photo_whatever_they_are_called(write, ca
     assert "1 photo in the folders of several labels" in caplog.text
 
 
-def test_folders_of_splits_are_above_those_of_labels(write) -> None:
+def test_folders_of_splits_are_above_those_of_labels(write):
     source = write(train__cat__1="one", train__dog__2="two", valid__cat__3="one")
     rows = read_annotations(source)
     assert (rows.names, rows.splits) == (("cat", "dog"), ("train", "train", "val"))
@@ -64,11 +62,11 @@ def test_folders_of_splits_are_above_those_of_labels(write) -> None:
         ["images__a", "photos__b"],
     ],
 )
-def test_albums_and_photos_beside_folders_are_no_labels(write, files) -> None:
+def test_albums_and_photos_beside_folders_are_no_labels(write, files):
     assert not label_folders.recognises(write(**dict.fromkeys(files, "a")))
 
 
-def test_other_files_beside_the_photos_speak_for_another_format(write) -> None:
+def test_other_files_beside_the_photos_speak_for_another_format(write):
     source = write(cat__a="one", dog__b="two")
     assert label_folders.recognises(source)
     (source / "cat" / "a.txt").touch()
@@ -76,20 +74,20 @@ def test_other_files_beside_the_photos_speak_for_another_format(write) -> None:
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "README.txt", "LICENSE", "cats.zip"])
-def test_files_that_others_left_behind_are_passed_over(write, name) -> None:
+def test_files_that_others_left_behind_are_passed_over(write, name):
     source = write(cat__1="one", dog__2="two")
     (source / name).write_text("of no meaning")
     assert found(source)[0] == ("cat", "dog")
 
 
-def test_folders_that_may_be_no_labels_are_asked_about(write) -> None:
+def test_folders_that_may_be_no_labels_are_asked_about(write):
     source = write(**{"2023__1": "one", "2024__2": "two"})
     with pytest.raises(DataError, match="if the names of its folders are labels, give `format"):
         read_annotations(source)
     assert read_annotations(source, format="label-folders").names == ("2023", "2024")
 
 
-def test_a_folder_within_that_has_labels_is_named(write) -> None:
+def test_a_folder_within_that_has_labels_is_named(write):
     source = write(export__train__cat__1="one", export__train__dog__2="two")
     with pytest.raises(DataError, match="is of no known format, but export in it is; give that"):
         read_annotations(source)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import logging
 
@@ -16,7 +14,7 @@ def rows_of(file):
     return rows.names, rows.targets.tolist()
 
 
-def test_json_min_has_labels_as_text_choices_regions_and_paths(tmp_path, caplog) -> None:
+def test_json_min_has_labels_as_text_choices_regions_and_paths(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     rows = [
         {"image": "/data/upload/1/0a1b2c3d-a.jpg", "camera": "Nikon", "id": 1, "choice": "sea"},
@@ -33,7 +31,7 @@ def test_json_min_has_labels_as_text_choices_regions_and_paths(tmp_path, caplog)
     assert "labels are in choice, box, kind; not in camera" in caplog.text
 
 
-def test_a_csv_has_the_same_in_its_cells_and_rows_of_one_photo_are_united(tmp_path, caplog) -> None:
+def test_a_csv_has_the_same_in_its_cells_and_rows_of_one_photo_are_united(tmp_path, caplog):
     file = tmp_path / "project.csv"
     file.write_text(
         "annotation_id,annotator,choice,created_at,id,image,lead_time,updated_at\n"
@@ -48,7 +46,7 @@ def test_a_csv_has_the_same_in_its_cells_and_rows_of_one_photo_are_united(tmp_pa
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_a_csv_may_have_been_saved_by_a_spreadsheet(tmp_path, delimiter, encoding) -> None:
+def test_a_csv_may_have_been_saved_by_a_spreadsheet(tmp_path, delimiter, encoding):
     file = tmp_path / "project.csv"
     lines = (
         ("image", "id", "choice", "annotator", "annotation_id"),
@@ -60,7 +58,7 @@ def test_a_csv_may_have_been_saved_by_a_spreadsheet(tmp_path, delimiter, encodin
     assert rows_of(file) == (("gr\u00fcn", "sky"), [[1, 0], [1, 1]])
 
 
-def test_tasks_may_be_one_or_one_a_line(tmp_path) -> None:
+def test_tasks_may_be_one_or_one_a_line(tmp_path):
     tasks = [
         {"id": n, "data": {"image": f"{label}.jpg"}, "annotations": [
             {"result": [{"from_name": "tags", "value": {"choices": [label]}}]}]}

@@ -1,7 +1,5 @@
 """Labelbox's first form of export."""
 
-from __future__ import annotations
-
 import csv
 import json
 
@@ -23,7 +21,7 @@ OLDEST = {"dog": "MULTIPOLYGON (((1 2, 3 4, 1 2)))", "light": "day", "also": ["s
 
 @pytest.mark.parametrize("ending", [".csv", ".json"])
 @pytest.mark.parametrize("label", [NEW, OLD, OLDEST], ids=["new", "old", "oldest"])
-def test_the_first_form_of_export_is_read(tmp_path, caplog, ending, label) -> None:
+def test_the_first_form_of_export_is_read(tmp_path, caplog, ending, label):
     caplog.set_level("INFO")
     rows = [
         {"ID": "1", "Labeled Data": "https://x/1", "Label": label, "External ID": "a.jpg"},

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tiny_collections import write_mirflickr
 
@@ -15,7 +13,7 @@ def lists(tmp_path):
 
 
 @pytest.mark.parametrize("photos", ["mirflickr", "mirflickr25k", "images", "."])
-def test_photos_are_found_in_the_usual_folders(lists, photos) -> None:
+def test_photos_are_found_in_the_usual_folders(lists, photos):
     folder = lists.parent / photos
     folder.mkdir(exist_ok=True)
     (folder / "im7.jpg").touch()
@@ -26,14 +24,14 @@ def test_photos_are_found_in_the_usual_folders(lists, photos) -> None:
     )
 
 
-def test_a_number_is_that_of_the_photo_counted_from_one(lists) -> None:
+def test_a_number_is_that_of_the_photo_counted_from_one(lists):
     (lists / "sky.txt").write_bytes(b"50\r\n 1 \r\n\r\n1\r\n")
     rows = read_annotations(lists, labels_only=True, format="mirflickr")
     shown = rows.targets[:, rows.names.index("sky")].nonzero().flatten().tolist()
     assert [rows.paths[row].name for row in shown] == ["im1.jpg", "im50.jpg"]
 
 
-def test_missing_and_unknown_topics_are_named(lists, tmp_path) -> None:
+def test_missing_and_unknown_topics_are_named(lists, tmp_path):
     (lists / "sky.txt").unlink()
     (tmp_path / "empty").mkdir()
     assert mirflickr.recognises(lists)
@@ -52,7 +50,7 @@ def test_missing_and_unknown_topics_are_named(lists, tmp_path) -> None:
 )
 def test_the_topics_have_the_counts_that_are_known(
     shared_data, topics, labels, labels_per_photo, unlabelled
-) -> None:
+):
     rows = read_annotations(
         shared_data / "mirflickr25k", options=ReadOptions(topics=topics), labels_only=True
     )

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from tiny_collections import NAMES, PHOTOS, write_nus_wide
@@ -16,7 +14,7 @@ def official(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["Flickr", "images", "."])
-def test_photos_are_found_below_the_folder_that_the_list_names(official, folder) -> None:
+def test_photos_are_found_below_the_folder_that_the_list_names(official, folder):
     photo = official / folder / "actor" / "0003_96.jpg"
     photo.parent.mkdir(parents=True)
     photo.touch()
@@ -28,7 +26,7 @@ def test_photos_are_found_below_the_folder_that_the_list_names(official, folder)
     )
 
 
-def test_photos_that_were_gathered_are_found_by_the_last_part_of_their_name(official) -> None:
+def test_photos_that_were_gathered_are_found_by_the_last_part_of_their_name(official):
     (official / "images").mkdir()
     (official / "images" / "0000_99.jpg").touch()
     rows = read_annotations(official, format="nus-wide")
@@ -43,7 +41,7 @@ def test_photos_that_were_gathered_are_found_by_the_last_part_of_their_name(offi
         (["a.jpg", "b.jpg", "a.jpg", *PHOTOS[3:]], "each photo once in its lists, got 'a.jpg'"),
     ],
 )
-def test_photos_without_a_name_of_their_own_are_refused(tmp_path, names, message) -> None:
+def test_photos_without_a_name_of_their_own_are_refused(tmp_path, names, message):
     source = write_nus_wide(tmp_path, names).source
     (source / "images").mkdir()
     (source / "images" / "1.jpg").touch()
@@ -51,7 +49,7 @@ def test_photos_without_a_name_of_their_own_are_refused(tmp_path, names, message
         read_annotations(source, format="nus-wide")
 
 
-def test_neither_order_of_concepts_nor_white_space_nor_folders_matter(official) -> None:
+def test_neither_order_of_concepts_nor_white_space_nor_folders_matter(official):
     before = read_annotations(official, labels_only=True, format="nus-wide").hash()
     marks = official / "Groundtruth" / "TrainTestLabels"
     for file in marks.iterdir():
@@ -63,7 +61,7 @@ def test_neither_order_of_concepts_nor_white_space_nor_folders_matter(official) 
     assert read_annotations(official, labels_only=True, format="nus-wide").hash() == before
 
 
-def test_the_sample_has_the_counts_that_its_readme_states(shared_data) -> None:
+def test_the_sample_has_the_counts_that_its_readme_states(shared_data):
     rows = read_annotations(shared_data / "nus-wide-15k", labels_only=True)
     present = rows.targets == 1
     assert rows.split_sizes == {"train": 10_000, "test": 5_000}

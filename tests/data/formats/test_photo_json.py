@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -22,7 +20,7 @@ def photos(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["..\\img\\a.jpg", "../img/a.jpg", "/home/me/img/a.jpg", "a.jpg"])
-def test_photos_are_where_the_files_say(photos, path) -> None:
+def test_photos_are_where_the_files_say(photos, path):
     (photos / "notes").mkdir()
     (photos / "notes" / "a.json").write_text(labelme(path, "dog", "dog", "cat"))
     rows = read_annotations(photos)
@@ -30,7 +28,7 @@ def test_photos_are_where_the_files_say(photos, path) -> None:
     assert rows.paths == (photos / "img" / "a.jpg",)
 
 
-def test_flags_are_labels_where_they_are_true(photos) -> None:
+def test_flags_are_labels_where_they_are_true(photos):
     (photos / "img" / "a.json").write_text(labelme("a.jpg", "dog", night=True, rain=False))
     (photos / "img" / "b.json").write_text(labelme("b.jpg", night=False, rain=True))
     rows = read_annotations(photos)
@@ -38,7 +36,7 @@ def test_flags_are_labels_where_they_are_true(photos) -> None:
     assert rows.targets.tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
-def test_folders_called_so_are_the_splits(tmp_path) -> None:
+def test_folders_called_so_are_the_splits(tmp_path):
     for split, name in (("train", "a"), ("val", "b")):
         (tmp_path / split).mkdir()
         (tmp_path / split / f"{name}.json").write_text(labelme(f"{name}.jpg", "dog"))
@@ -47,7 +45,7 @@ def test_folders_called_so_are_the_splits(tmp_path) -> None:
     assert (rows.relative_names, rows.splits) == (("train/a.jpg", "val/b.jpg"), ("train", "val"))
 
 
-def test_a_shape_without_a_label_leaves_others_unknown(photos, caplog) -> None:
+def test_a_shape_without_a_label_leaves_others_unknown(photos, caplog):
     (photos / "img" / "a.json").write_text(labelme("a.jpg", "dog"))
     (photos / "img" / "b.json").write_text(labelme("b.jpg", ""))
     assert read_annotations(photos).targets.tolist() == [[1], [-1]]
@@ -63,7 +61,7 @@ def test_a_shape_without_a_label_leaves_others_unknown(photos, caplog) -> None:
         ({"labels": []}, "a JSON file for each photo, as of LabelMe"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, content, message) -> None:
+def test_what_cannot_be_read_is_named(tmp_path, content, message):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(content))
     with pytest.raises(DataError, match=message):

@@ -1,7 +1,5 @@
 """Prodigy's answers: what each says of a photo, and what it leaves open."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 
@@ -82,11 +80,11 @@ def ask(photo: str, label: str, answer: str) -> dict[str, object]:
     ],
     ids=["choice", "question", "image_manual", "photos", "suggestion"],
 )
-def test_an_answer_says_no_more_than_was_asked(tmp_path, tasks, names, targets) -> None:
+def test_an_answer_says_no_more_than_was_asked(tmp_path, tasks, names, targets):
     assert read(tmp_path, *tasks) == (names, targets)
 
 
-def test_photos_inside_are_written(tmp_path) -> None:
+def test_photos_inside_are_written(tmp_path):
     names, targets = read(tmp_path, {"image": GIF, "accept": ["dog"], "answer": "accept"})
     (photo,) = targets
     assert (names, photo.endswith(".gif")) == (("dog",), True)
@@ -100,6 +98,6 @@ def test_photos_inside_are_written(tmp_path) -> None:
         ({"image": 7, "accept": [], "answer": "accept"}, "expected an object with 'answer' and"),
     ],
 )
-def test_tasks_without_an_answer_are_refused(tmp_path, task, message) -> None:
+def test_tasks_without_an_answer_are_refused(tmp_path, task, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, task)

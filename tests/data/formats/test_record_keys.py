@@ -1,7 +1,5 @@
 """Records in the shapes in which programs write them: what is a label, and what is none."""
 
-from __future__ import annotations
-
 import json
 import logging
 
@@ -41,13 +39,13 @@ MARKS = ({"image": "a.jpg", "cat": 1, "dog": 0}, {"image": "b.jpg", "cat": 0, "d
     ],
     ids=str,
 )  # fmt: skip
-def test_numbers_beside_marks_are_no_labels(read, more) -> None:
+def test_numbers_beside_marks_are_no_labels(read, more):
     rows = read(records(*MARKS, **more))
     assert (rows.names, rows.targets.tolist()) == LABELS
 
 
 @pytest.mark.parametrize("key", ["subset", "partition", "use", "Set"])
-def test_a_split_is_recognised_by_its_values(read, key) -> None:
+def test_a_split_is_recognised_by_its_values(read, key):
     for each in (PAIR, MARKS):
         rows = read(records(*each, **{key: ["train", "testing"]}))
         assert (rows.names, rows.targets.tolist()) == LABELS
@@ -63,17 +61,17 @@ def test_a_split_is_recognised_by_its_values(read, key) -> None:
         ([{"bbox": [0, 0, 9, 9], "category": "cat"}], [{"category": "dog"}]),
     ],
 )
-def test_labels_may_be_nested(read, first, second) -> None:
+def test_labels_may_be_nested(read, first, second):
     rows = read(records({"image": "a.jpg"}, {"image": "b.jpg"}, objects=[first, second]))
     assert (rows.names, rows.targets.tolist()) == LABELS
 
 
-def test_numbers_that_are_floats_are_whole(read) -> None:
+def test_numbers_that_are_floats_are_whole(read):
     rows = read(records({"image": "a.jpg", "label": 3.0}, {"image": "b.jpg", "label": [4]}))
     assert rows.names == ("3", "4")
 
 
-def test_a_target_for_each_label_is_no_list_of_labels(read, tmp_path) -> None:
+def test_a_target_for_each_label_is_no_list_of_labels(read, tmp_path):
     text = records({"image": "a.jpg"}, {"image": "b.jpg"}, labels=[[1, 0, 1], [0, 1, 0]])
     with pytest.raises(DataError, match="expected a header with the names of 3 labels, or a file"):
         read(text)
@@ -94,14 +92,14 @@ def test_a_target_for_each_label_is_no_list_of_labels(read, tmp_path) -> None:
     ],
     ids=range(6),
 )
-def test_one_object_may_hold_all_photos(read, content) -> None:
+def test_one_object_may_hold_all_photos(read, content):
     rows = read(json.dumps(content), "rows.json")
     assert (rows.format, rows.names, rows.targets.tolist()) == ("json-records", *LABELS)
     assert rows.relative_names == ("a.jpg", "b.jpg")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_encodings_of_json_are_recognised(read, encoding) -> None:
+def test_encodings_of_json_are_recognised(read, encoding):
     for text, name in ((records(*PAIR), "rows.jsonl"), (json.dumps(PAIR), "rows.json")):
         rows = read(text, name, encoding)
         assert (rows.format, rows.names, rows.targets.tolist()) == ("json-records", *LABELS)
@@ -138,16 +136,14 @@ INFO = {"features": {"label": {"_type": "ClassLabel", "names": ["dog", "cat"]}}}
         ("metadata.jsonl", records(PAIR[0] | {"label": 1}, PAIR[1] | {"label": [0]})),
     ],
 )
-def test_numbers_have_the_names_that_the_data_set_states(
-    tmp_path, name, content, table, text
-) -> None:
+def test_numbers_have_the_names_that_the_data_set_states(tmp_path, name, content, table, text):
     (tmp_path / name).write_text(content)
     (tmp_path / table).write_text(text.replace('"labels"', '"old"'))
     rows = read_annotations(tmp_path, labels_only=True)
     assert (rows.names, rows.targets.tolist()) == LABELS
 
 
-def test_a_data_set_whose_files_are_damaged_keeps_its_numbers(tmp_path, caplog) -> None:
+def test_a_data_set_whose_files_are_damaged_keeps_its_numbers(tmp_path, caplog):
     (tmp_path / "README.md").write_text("---\nnames: [\n---\n")
     (tmp_path / "metadata.csv").write_text("file_name,label\na.jpg,1\nb.jpg,0\n")
     with caplog.at_level(logging.WARNING):
@@ -166,19 +162,19 @@ PAIRS = ("a.jpg", "cat"), ("a.jpg", "dog"), ("b.jpg", "dog"), ("b.jpg", "cat")
         ("score", [0.9, 0, 1, 0.2]),
     ],
 )
-def test_a_record_that_states_an_absence_does_not_make_a_label_present(read, key, values) -> None:
+def test_a_record_that_states_an_absence_does_not_make_a_label_present(read, key, values):
     each = [{"image": photo, "label": label} for photo, label in PAIRS]
     rows = read(records(*each, **{key: values}))
     assert (rows.names, rows.targets.tolist()) == LABELS
 
 
-def test_records_of_one_photo_with_a_label_each_are_united(read) -> None:
+def test_records_of_one_photo_with_a_label_each_are_united(read):
     rows = read(records(*({"image": photo, "label": label} for photo, label in PAIRS[:3])))
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 1], [0, 1]])
     with pytest.raises(DataError, match=r"expected 'a\.jpg' once"):
         read(records(*({"image": "a.jpg", "labels": labels} for labels in (["cat"], ["dog"]))))
 
 
-def test_row_numbers_of_pandas_are_no_label(read) -> None:
+def test_row_numbers_of_pandas_are_no_label(read):
     rows = read(records(*MARKS, **{"Unnamed: 0": [0, 1]}))
     assert (rows.names, rows.targets.tolist()) == LABELS

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import logging
 
@@ -41,11 +39,11 @@ EXPECTED = ("dog", "sky"), {"a.jpg": [1, 1], "b.jpg": [0, 0]}
         ({"dog": 1, "sky": 1.0, "size": 7}, {"dog": False, "sky": 0, "size": 9}),
     ],
 )
-def test_labels_are_lists_texts_objects_or_marks(read, first, second, lines) -> None:
+def test_labels_are_lists_texts_objects_or_marks(read, first, second, lines):
     assert read({"image": "a.jpg"} | first, {"image": "b.jpg"} | second, lines=lines) == EXPECTED
 
 
-def test_labels_that_a_model_gave_are_told(read, caplog) -> None:
+def test_labels_that_a_model_gave_are_told(read, caplog):
     """As ``tagsight tag --json`` writes them."""
     for label, told in (({"name": "dog", "score": 0.9}, True), ({"name": "dog"}, False)):
         caplog.clear()
@@ -53,7 +51,7 @@ def test_labels_that_a_model_gave_are_told(read, caplog) -> None:
         assert ("as if a person had confirmed" in caplog.text) == told
 
 
-def test_unknown_is_not_absent(read, caplog) -> None:
+def test_unknown_is_not_absent(read, caplog):
     caplog.set_level(logging.INFO)
     found = read(
         {"path": "a.jpg", "labels": {"dog": 1}},
@@ -82,11 +80,11 @@ SECOND = {"id": "b.jpg", "seen": [], "found": [], "fold": "test", "dog": 0}
         ),
     ],
 )
-def test_keys_are_named_as_columns_are(read, columns, expected) -> None:
+def test_keys_are_named_as_columns_are(read, columns, expected):
     assert read(FIRST, SECOND, image_column="id", split_column="fold", **columns) == expected
 
 
-def test_the_separator_of_texts_can_be_given(read) -> None:
+def test_the_separator_of_texts_can_be_given(read):
     found = read({"image": "a.jpg", "labels": "dog+sky"}, {"image": "b.jpg", "labels": ""})
     assert found[0] == ("dog+sky",)
     rows = {"image": "a.jpg", "labels": "dog+sky"}, {"image": "b.jpg", "labels": ""}
@@ -94,12 +92,12 @@ def test_the_separator_of_texts_can_be_given(read) -> None:
 
 
 @pytest.mark.parametrize("option", ["image_column", "labels_column", "split_column"])
-def test_a_key_that_no_record_has_is_refused_with_those_there(read, option) -> None:
+def test_a_key_that_no_record_has_is_refused_with_those_there(read, option):
     with pytest.raises(DataError, match=rf"a key of the records as `{option}`, \['id', .*'none'"):
         read(FIRST, SECOND, **({"image_column": "id"} | {option: "none"}))
 
 
-def test_tags_by_the_name_of_a_photo_may_lie_beside_its_caption(tmp_path) -> None:
+def test_tags_by_the_name_of_a_photo_may_lie_beside_its_caption(tmp_path):
     file = tmp_path / "meta_cap.json"
     photos = {"a.jpg": {"tags": "girl, sky", "caption": "A girl"}, "b.jpg": {"tags": "sky"}}
     file.write_text(json.dumps(photos))

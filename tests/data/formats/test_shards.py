@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from io import BytesIO
@@ -200,7 +198,7 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
 )
 @settings(max_examples=25, deadline=None)
 def test_ranks_see_each_photo_of_any_shards_once_an_epoch_except_for_an_unfilled_step(
-    sizes: list[int], ranks: int, step: int, epoch: int
+    sizes, ranks, step, epoch
 ):
     """The shade of a photo is its number."""
     photos = sum(sizes)

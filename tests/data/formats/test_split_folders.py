@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tagsight.data.readers import read_annotations
@@ -22,7 +20,7 @@ def read(tmp_path):
     return read
 
 
-def test_a_column_that_another_split_lacks_is_unknown_there(read) -> None:
+def test_a_column_that_another_split_lacks_is_unknown_there(read):
     assert read(
         train___classes_DOT_csv="filename, dog, sky\na.jpg, 1, 0\n",
         valid___classes_DOT_csv="filename, dog\na.jpg, 0\n",
@@ -38,7 +36,7 @@ def test_a_column_that_another_split_lacks_is_unknown_there(read) -> None:
         ("_annotations.csv", "filename,class,xmin,ymin\na.jpg,dog,1,2\na.jpg,sky,3,4\n"),
     ],
 )
-def test_folders_of_splits_have_many_names(tmp_path, place, name, table) -> None:
+def test_folders_of_splits_have_many_names(tmp_path, place, name, table):
     (tmp_path / place).mkdir(parents=True)
     (tmp_path / place / name).write_text(table)
     (tmp_path / place / "a.jpg").touch()
@@ -48,14 +46,14 @@ def test_folders_of_splits_have_many_names(tmp_path, place, name, table) -> None
     assert all(path.is_file() for path in rows.paths)
 
 
-def test_a_label_that_another_split_does_not_list_is_absent_there(read) -> None:
+def test_a_label_that_another_split_does_not_list_is_absent_there(read):
     assert read(
         train__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["dog", "sky"]}\n',
         test__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["cat"]}\n',
     ) == (("cat", "dog", "sky"), [[0, 1, 1], [1, 0, 0]], ("train", "test"))
 
 
-def test_a_split_without_photos_is_left_out_and_told(read, caplog) -> None:
+def test_a_split_without_photos_is_left_out_and_told(read, caplog):
     table = "filename, dog\n"
     assert read(train___classes_DOT_csv=table, valid___classes_DOT_csv=f"{table}a.jpg, 1\n") == (
         ("dog",),
@@ -68,7 +66,7 @@ def test_a_split_without_photos_is_left_out_and_told(read, caplog) -> None:
 
 
 @pytest.mark.parametrize("photos", ["{name}", "{split}/{name}", "images/{name}"])
-def test_a_table_may_be_called_as_its_split(tmp_path, photos) -> None:
+def test_a_table_may_be_called_as_its_split(tmp_path, photos):
     for split, name, label in (("train", "a.jpg", "dog"), ("val", "b.jpg", "sky")):
         (tmp_path / f"{split}.csv").write_text(f"image,labels\n{name},{label}\n")
         photo = tmp_path / photos.format(split=split, name=name)

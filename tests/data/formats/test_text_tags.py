@@ -1,15 +1,10 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def targets(folder: Path, **texts: str | bytes) -> dict[str, set[str] | None]:

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -24,7 +22,7 @@ def write(tmp_path):
     return write
 
 
-def test_the_collection_is_found_from_any_of_its_folders_unless_there_are_two(write) -> None:
+def test_the_collection_is_found_from_any_of_its_folders_unless_there_are_two(write):
     source = write({"cat_train": "p1  1\np2 -1\n"}, year="VOC2007")
     for below in (".", "VOC2007", "VOC2007/ImageSets/Main"):
         rows = read_annotations(source / below, format="voc")
@@ -36,7 +34,7 @@ def test_the_collection_is_found_from_any_of_its_folders_unless_there_are_two(wr
 
 
 @pytest.mark.parametrize(("difficult", "target"), [("unknown", -1), ("present", 1), ("absent", 0)])
-def test_a_difficult_object_counts_as_the_user_says(write, difficult, target) -> None:
+def test_a_difficult_object_counts_as_the_user_says(write, difficult, target):
     source = write({"cat_train": "my p1  0\nmy p1 0\n"})
     rows = read_annotations(
         source, options=ReadOptions(difficult=difficult), labels_only=True, format="voc"
@@ -47,20 +45,20 @@ def test_a_difficult_object_counts_as_the_user_says(write, difficult, target) ->
         read_annotations(source, options=ReadOptions(difficult="maybe"), format="voc")
 
 
-def test_a_photo_that_a_list_leaves_out_is_unknown_there(write) -> None:
+def test_a_photo_that_a_list_leaves_out_is_unknown_there(write):
     lists = {"cat_train": "p1 1\np2 -1\n", "dog_train": "p2 1\n", "dog_val": "p3 1\n"}
     rows = read_annotations(write(lists), format="voc")
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, -1], [0, 1], [-1, 1]])
 
 
-def test_trainval_is_read_only_where_train_and_val_are_missing(write) -> None:
+def test_trainval_is_read_only_where_train_and_val_are_missing(write):
     lists = {"cat_trainval": "p1 1\np2 1\n", "cat_test": "p3 -1\n"}
     assert read_annotations(write(lists), format="voc").splits == ("train", "train", "test")
     source = write({"cat_train": "p1 1\n", "cat_val": "p2 1\n"})
     assert read_annotations(source, format="voc").splits == ("train", "val", "test")
 
 
-def test_a_label_may_be_called_train(write) -> None:
+def test_a_label_may_be_called_train(write):
     lists = {"train_train": "p1 1\n", "train_val": "p2 -1\n", "train": "p1\n", "val": "p2\n"}
     rows = read_annotations(write(lists), format="voc")
     assert (rows.names, rows.targets.tolist()) == (("train",), [[1], [0]])
@@ -68,7 +66,7 @@ def test_a_label_may_be_called_train(write) -> None:
 
 def test_the_animals_are_those_of_their_readme_of_their_table_and_of_the_released_graph(
     shared_data,
-) -> None:
+):
     folder = shared_data / "voc-animals"
     animals = read_annotations(folder / "VOCdevkit")
     assert (animals.format, animals.split_sizes) == ("voc", {"train": 2000, "val": 536})

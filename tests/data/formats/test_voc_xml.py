@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tagsight.data.format import ReadOptions
@@ -29,7 +27,7 @@ def write(tmp_path):
 @pytest.mark.parametrize(
     ("difficult", "expected"), [(None, [-1, 1]), ("present", [1, 1]), ("absent", [0, 1])]
 )
-def test_a_label_is_doubtful_if_all_its_objects_are_difficult(write, difficult, expected) -> None:
+def test_a_label_is_doubtful_if_all_its_objects_are_difficult(write, difficult, expected):
     objects = [("cat", 1), ("dog", 1), ("dog", 0)]
     source = write(Annotations__a=annotation(*objects), Annotations__b=annotation())
     options = ReadOptions(difficult=difficult)
@@ -38,12 +36,12 @@ def test_a_label_is_doubtful_if_all_its_objects_are_difficult(write, difficult, 
     assert rows.targets.tolist() == [expected, [0, 0]]
 
 
-def test_a_photo_is_called_as_its_file_with_the_ending_that_stands_in_it(write) -> None:
+def test_a_photo_is_called_as_its_file_with_the_ending_that_stands_in_it(write):
     rows = read_annotations(write(a=annotation(("cat", 0))), labels_only=True)
     assert [path.name for path in rows.paths] == ["a.png"]
 
 
-def test_folders_are_splits_and_lists_are_too(write, caplog) -> None:
+def test_folders_are_splits_and_lists_are_too(write, caplog):
     source = write(train__a=annotation(("cat", 0)), valid__b=annotation(("dog", 0)))
     rows = read_annotations(source, labels_only=True)
     assert rows.splits == ("train", "val")
@@ -64,7 +62,7 @@ def test_folders_are_splits_and_lists_are_too(write, caplog) -> None:
     assert "1 file left out, which no list in ImageSets names" in caplog.text
 
 
-def test_endings_folders_and_words_may_be_written_otherwise(write, tmp_path) -> None:
+def test_endings_folders_and_words_may_be_written_otherwise(write, tmp_path):
     write(Annotations__x__a=annotation(("cat", "True")), Annotations__y__b=annotation(("dog", 0)))
     (tmp_path / "Annotations/y/b.xml").rename(tmp_path / "Annotations/y/b.XML")
     rows = read_annotations(tmp_path, labels_only=True)
@@ -72,14 +70,14 @@ def test_endings_folders_and_words_may_be_written_otherwise(write, tmp_path) -> 
     assert rows.relative_names == ("x/a.png", "y/b.png")
 
 
-def test_an_object_that_was_deleted_is_none(write) -> None:
+def test_an_object_that_was_deleted_is_none(write):
     gone = "<object><name>dog</name><deleted>1</deleted></object></annotation>"
     text = annotation(("cat", 0)).replace("</annotation>", gone)
     rows = read_annotations(write(a=text), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("cat",), [[1]])
 
 
-def test_lists_may_name_photos_with_any_ending(write, tmp_path) -> None:
+def test_lists_may_name_photos_with_any_ending(write, tmp_path):
     write(Annotations__a=annotation(("cat", 0)), Annotations__b=annotation(("dog", 0)))
     (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
     for split, photo in (("train", "a.png"), ("val", "b.JPEG")):
@@ -88,7 +86,7 @@ def test_lists_may_name_photos_with_any_ending(write, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("photos", ["JPEGImages", "."])
-def test_photos_without_a_file_are_counted(write, photos, caplog) -> None:
+def test_photos_without_a_file_are_counted(write, photos, caplog):
     caplog.set_level("INFO")
     source = write(**{"Annotations__a" if photos == "JPEGImages" else "a": annotation(("cat", 0))})
     (source / photos).mkdir(exist_ok=True)

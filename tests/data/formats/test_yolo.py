@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -45,9 +43,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("names", [LIST, TABLE])
-def test_the_classes_of_a_photo_are_its_labels_and_a_missing_file_has_none(
-    read, caplog, names
-) -> None:
+def test_the_classes_of_a_photo_are_its_labels_and_a_missing_file_has_none(read, caplog, names):
     caplog.set_level(logging.INFO)
     splits = "path: .\ntrain: images/train\nval: [images/val]\ntest:\n"
     rows, found = read(data_DOT_yaml=splits + names, **PHOTOS)
@@ -58,7 +54,7 @@ def test_the_classes_of_a_photo_are_its_labels_and_a_missing_file_has_none(
     assert "val: 1 photo without a file of objects: none of the labels" in caplog.text
 
 
-def test_a_split_without_any_file_is_left_out(read, caplog) -> None:
+def test_a_split_without_any_file_is_left_out(read, caplog):
     rows, _ = read(
         data_DOT_yaml=f"train: images/train\ntest: images/test\n{LIST}",
         images__test__e_DOT_jpg="",
@@ -68,7 +64,7 @@ def test_a_split_without_any_file_is_left_out(read, caplog) -> None:
     assert "test: 1 photo left out, as none has a file of objects" in caplog.text
 
 
-def test_roboflow_writes_folders_as_if_they_were_one_above(read) -> None:
+def test_roboflow_writes_folders_as_if_they_were_one_above(read):
     _, found = read(
         data_DOT_yaml=f"train: ../train/images\nval: ../valid/images\n{LIST}",
         train__images__a_DOT_jpg="",
@@ -79,7 +75,7 @@ def test_roboflow_writes_folders_as_if_they_were_one_above(read) -> None:
     assert found == {"train/images/a.jpg": [1, 0, 0], "valid/images/b.jpg": [0, 0, 1]}
 
 
-def test_cvat_writes_darknet_and_label_studio_a_list_of_classes(read, tmp_path) -> None:
+def test_cvat_writes_darknet_and_label_studio_a_list_of_classes(read, tmp_path):
     _, found = read(
         "obj.data",
         obj_DOT_data="classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n",
@@ -98,7 +94,7 @@ def test_cvat_writes_darknet_and_label_studio_a_list_of_classes(read, tmp_path) 
     assert (rows.splits, found) == (None, {"images/a.jpg": [0, 1]})
 
 
-def test_the_list_of_classes_of_darknet_lies_beside_the_photos(read) -> None:
+def test_the_list_of_classes_of_darknet_lies_beside_the_photos(read):
     files = {
         f"{split}__{name}": text
         for split in ("train", "valid")
@@ -116,20 +112,20 @@ def test_the_list_of_classes_of_darknet_lies_beside_the_photos(read) -> None:
         read(**files | {"valid___darknet_DOT_labels": "dog\ncat\n"})
 
 
-def test_a_list_of_classes_and_photos_may_lie_in_one_folder(read) -> None:
+def test_a_list_of_classes_and_photos_may_lie_in_one_folder(read):
     files = {"_darknet_DOT_labels": "cat\ndog\n", "a_DOT_txt": "0 0.5 0.5 0.1 0.1\n"}
     rows, photos = read(**files, a_DOT_jpg="", b_DOT_jpg="")
     assert (photos, rows.splits) == ({"a.jpg": [1, 0], "b.jpg": [0, 0]}, None)
 
 
-def test_labelimg_writes_classes_and_boxes_beside_the_photos(read) -> None:
+def test_labelimg_writes_classes_and_boxes_beside_the_photos(read):
     rows, photos = read(
         classes_DOT_txt="cat\ndog\n", a_DOT_jpg="", a_DOT_txt="1 0.5 0.5 0.1 0.1\n", b_DOT_jpg=""
     )
     assert (rows.format, photos) == ("yolo", {"a.jpg": [0, 1], "b.jpg": [0, 0]})
 
 
-def test_splits_with_the_same_photos_are_read_once_and_told(read, caplog) -> None:
+def test_splits_with_the_same_photos_are_read_once_and_told(read, caplog):
     settings = "train: images\nval: images\nnames: [cat, dog]\n"
     rows, photos = read(data_DOT_yaml=settings, images__a_DOT_jpg="", labels__a_DOT_txt="1 0 0 1 1")
     assert (rows.splits, photos) == (("train",), {"images/a.jpg": [0, 1]})

@@ -1,7 +1,5 @@
 """Cells with labels, in the ways in which people and programs write several of them."""
 
-from __future__ import annotations
-
 import csv
 import io
 
@@ -31,13 +29,13 @@ def labels_of(file) -> list[set[str]]:
     "mark",
     [*"\uff1b\uff0c\u3001\uff5c\u2022\t", " / ", " & ", " and ", "  ", " \uff1b "],
 )
-def test_marks_of_other_keyboards_separate_labels(write_csv, mark) -> None:
+def test_marks_of_other_keyboards_separate_labels(write_csv, mark):
     file = write_csv(table(f"red{mark}blue", "red", f"blue{mark}green", "green"))
     assert labels_of(file) == [{"red", "blue"}, {"red"}, {"blue", "green"}, {"green"}]
 
 
 @pytest.mark.parametrize("mark", ["_", "-", ":", ".", "~", "\\"])
-def test_marks_that_names_have_are_told_and_do_not_separate(write_csv, caplog, mark) -> None:
+def test_marks_that_names_have_are_told_and_do_not_separate(write_csv, caplog, mark):
     cells = f"red{mark}blue", "red", f"blue{mark}green", "green"
     file = write_csv(table(*cells))
     assert labels_of(file) == [{cell} for cell in cells]
@@ -48,11 +46,11 @@ def test_marks_that_names_have_are_told_and_do_not_separate(write_csv, caplog, m
     )  # fmt: skip
 
 
-def test_numbers_with_blanks_between_them_are_several_labels(write_csv) -> None:
+def test_numbers_with_blanks_between_them_are_several_labels(write_csv):
     assert labels_of(write_csv(table("16 0", "7 1", "5"))) == [{"16", "0"}, {"7", "1"}, {"5"}]
 
 
-def test_words_that_move_about_in_their_cells_are_told(write_csv, caplog) -> None:
+def test_words_that_move_about_in_their_cells_are_told(write_csv, caplog):
     cells = "haze primary", "clear primary water", "primary clear"
     assert len(labels_of(write_csv(table(*cells)))) == 3
     assert "labels may be separated by spaces" in caplog.text
@@ -69,23 +67,23 @@ def test_words_that_move_about_in_their_cells_are_told(write_csv, caplog) -> Non
         r'["red", "sea\u0020side"]', "'red', 'sea side'", '"red";"sea side"',
     ],
 )  # fmt: skip
-def test_lists_are_read_in_every_notation(write_csv, cell) -> None:
+def test_lists_are_read_in_every_notation(write_csv, cell):
     alone = cell.replace("sea side", "red").replace(r"sea\u0020side", "red")
     assert labels_of(write_csv(table(cell, alone))) == [{"red", "sea side"}, {"red"}]
 
 
 @pytest.mark.parametrize("cell", ["", "[]", "set()", "frozenset()", "nan", "None", "NULL", "[nan]"])
-def test_an_empty_list_has_no_label(write_csv, cell) -> None:
+def test_an_empty_list_has_no_label(write_csv, cell):
     assert labels_of(write_csv(table("['red']", cell))) == [{"red"}, set()]
 
 
-def test_quotation_marks_within_labels_stay(write_csv) -> None:
+def test_quotation_marks_within_labels_stay(write_csv):
     cells = """["it's", "5\\" nail"]""", "['dog''s', 'cat']"
     assert labels_of(write_csv(table(*cells))) == [{"it's", '5" nail'}, {"dog's", "cat"}]
 
 
 @pytest.mark.parametrize("column", ["labels", "label"])
-def test_numbers_that_a_table_made_floats_of_are_whole(write_csv, column) -> None:
+def test_numbers_that_a_table_made_floats_of_are_whole(write_csv, column):
     file = write_csv(table("3.0", "17.0", "", column=column))
     assert labels_of(file) == [{"3"}, {"17"}, set()]
     long = "image,label\na.jpg,3.0\na.jpg,17\nb.jpg,3\n"
@@ -93,14 +91,14 @@ def test_numbers_that_a_table_made_floats_of_are_whole(write_csv, column) -> Non
     assert labels_of(write_csv(table("3.0", "3.5"))) == [{"3.0"}, {"3.5"}]
 
 
-def test_each_column_is_separated_in_its_own_way(write_csv) -> None:
+def test_each_column_is_separated_in_its_own_way(write_csv):
     file = write_csv("image,main,others\na.jpg,red,\"['sea', 'sky']\"\nb.jpg,sky,[]\n")
     columns = Columns(label_columns=("main", "others"))
     rows = read_annotations(file, labels_only=True, options=ReadOptions(columns=columns))
     assert (rows.names, rows.targets.tolist()) == (("red", "sea", "sky"), [[1, 1, 1], [0, 0, 1]])
 
 
-def test_rows_of_one_photo_may_have_several_labels_each(write_csv) -> None:
+def test_rows_of_one_photo_may_have_several_labels_each(write_csv):
     file = write_csv("image,label\na.jpg,red\na.jpg,blue|green\nb.jpg,red\n")
     rows = read_annotations(file, format="csv-long", labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("blue", "green", "red"), [[1, 1, 1], [0, 0, 1]])
@@ -109,7 +107,7 @@ def test_rows_of_one_photo_may_have_several_labels_each(write_csv) -> None:
 @pytest.mark.parametrize(
     "names", ["0 red\n1 sea side\n", "1: red\n2: sea side\n", "red\nsea side\n"]
 )
-def test_names_beside_a_table_may_be_numbered(write_csv, tmp_path, names) -> None:
+def test_names_beside_a_table_may_be_numbered(write_csv, tmp_path, names):
     (tmp_path / "label_list.txt").write_text(names)
     rows = read_annotations(write_csv("a.jpg\t1,0\nb.jpg\t0,1\n"), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("red", "sea side"), [[1, 0], [0, 1]])

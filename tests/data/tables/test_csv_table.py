@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -22,7 +20,7 @@ from tagsight.errors import DataError
         "cat,hot dog,split_name,path\n1,0,train,a.jpg\n0,1,val,c d.jpg\n",
     ],
 )
-def test_every_dialect_says_the_same(write_csv, content) -> None:
+def test_every_dialect_says_the_same(write_csv, content):
     rows = read_annotations(write_csv(content))
     assert rows.names == ("cat", "hot dog")
     assert rows.relative_names == ("a.jpg", "c d.jpg")
@@ -31,11 +29,11 @@ def test_every_dialect_says_the_same(write_csv, content) -> None:
 
 
 @pytest.mark.parametrize("column", ["IMAGE", "path", "file_name", "Image Index", "foto"])
-def test_the_column_of_the_photo_has_many_names(write_csv, column) -> None:
+def test_the_column_of_the_photo_has_many_names(write_csv, column):
     assert read_annotations(write_csv(f"x,{column}\n1,a.jpg\n")).relative_names == ("a.jpg",)
 
 
-def test_photos_are_found_in_the_folder_images_beside_the_file(write_csv, tmp_path) -> None:
+def test_photos_are_found_in_the_folder_images_beside_the_file(write_csv, tmp_path):
     (tmp_path / "images").mkdir()
     for photo in tmp_path.glob("*.jpg"):
         photo.rename(tmp_path / "images" / photo.name)
@@ -46,7 +44,7 @@ def test_photos_are_found_in_the_folder_images_beside_the_file(write_csv, tmp_pa
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
 )
-def test_encodings_are_recognised(write_csv, encoding, caplog) -> None:
+def test_encodings_are_recognised(write_csv, encoding, caplog):
     rows = read_annotations(write_csv("image\tlabels\na.jpg\tgr\u00fcn\n".encode(encoding)))
     assert rows.names == ("gr\u00fcn",)
     assert ("labels.csv:2: not UTF-8, read as Windows-1252" in caplog.text) == (
@@ -73,7 +71,7 @@ DOG_SKY = "\u72d7;\u5929\u7a7a"
         ("koi8_r", "\u043a\u043e\u0448\u043a\u0430;\u041f\u0451\u0441", False),
     ],
 )
-def test_an_encoding_is_named_and_given_back(tmp_path, encoding, labels, by_chance) -> None:
+def test_an_encoding_is_named_and_given_back(tmp_path, encoding, labels, by_chance):
     file = tmp_path / "labels.csv"
     file.write_bytes(f"image,labels\na.jpg,{labels}\n".encode(encoding))
     if by_chance:
@@ -95,7 +93,7 @@ def test_an_encoding_is_named_and_given_back(tmp_path, encoding, labels, by_chan
     assert again.hash() == rows.hash()
 
 
-def test_a_wrong_encoding_is_refused(write_csv) -> None:
+def test_a_wrong_encoding_is_refused(write_csv):
     file = write_csv("image,labels\na.jpg,caf\u00e9\n".encode("cp1252"))
     with pytest.raises(DataError, match=r"labels.csv:2: expected GB18030 text, got other bytes"):
         read_annotations(file, options=ReadOptions(columns=Columns(encoding="gb18030")))
@@ -105,7 +103,7 @@ def test_a_wrong_encoding_is_refused(write_csv) -> None:
         Columns(encoding="klingon")
 
 
-def test_names_beside_are_in_the_encoding_of_the_table(tmp_path) -> None:
+def test_names_beside_are_in_the_encoding_of_the_table(tmp_path):
     (tmp_path / "train.csv").write_bytes("\u72d7.jpg,0,1\nb.jpg,1,1\n".encode("gbk"))
     options = ReadOptions(columns=Columns(encoding="gbk"))
     for encoding in ("gbk", "utf-8"):
@@ -131,13 +129,13 @@ LABELS = (("cat", "hot dog"), [[1, 0], [0, 1]])
     ],
     ids=range(8),
 )
-def test_lines_that_are_no_rows_are_passed_over(write_csv, content) -> None:
+def test_lines_that_are_no_rows_are_passed_over(write_csv, content):
     rows = read_annotations(write_csv(content))
     assert (rows.names, rows.targets.tolist()) == LABELS
     assert rows.relative_names == ("a.jpg", "c d.jpg")
 
 
-def test_lines_above_the_header_and_repeated_headers_are_told(write_csv, caplog) -> None:
+def test_lines_above_the_header_and_repeated_headers_are_told(write_csv, caplog):
     content = "Animals\nimage,labels\na.jpg,cat\nimage,labels\nb.jpg,dog\n"
     with caplog.at_level(logging.INFO):
         assert read_annotations(write_csv(content), labels_only=True).names == ("cat", "dog")
@@ -145,7 +143,7 @@ def test_lines_above_the_header_and_repeated_headers_are_told(write_csv, caplog)
     assert "labels.csv: repeated headers: 1 line left out" in caplog.text
 
 
-def test_a_line_that_repeats_another_is_left_out_and_counted(write_csv, caplog) -> None:
+def test_a_line_that_repeats_another_is_left_out_and_counted(write_csv, caplog):
     with caplog.at_level(logging.WARNING):
         rows = read_annotations(write_csv("image,cat,dog\na.jpg,1,0\nb.jpg,0,0\na.jpg,1,0\n"))
     assert len(rows) == 2

@@ -1,7 +1,5 @@
 """Headers of several rows, as pandas and spreadsheets write groups of columns."""
 
-from __future__ import annotations
-
 import logging
 
 import pandas
@@ -27,7 +25,7 @@ ROWS = "a.jpg,1,0,1\nb.jpg,0,1,0\n"
     ],
     ids=range(8),
 )
-def test_the_lowest_row_names_the_labels(write_csv, caplog, header, names) -> None:
+def test_the_lowest_row_names_the_labels(write_csv, caplog, header, names):
     caplog.set_level(logging.INFO)
     rows = read_annotations(write_csv(header + ROWS), labels_only=True)
     assert (rows.format, rows.names) == ("csv-columns", names)
@@ -36,7 +34,7 @@ def test_the_lowest_row_names_the_labels(write_csv, caplog, header, names) -> No
 
 
 @pytest.mark.parametrize("index_name", ["image", None])
-def test_what_pandas_writes_of_two_levels_is_read(tmp_path, index_name) -> None:
+def test_what_pandas_writes_of_two_levels_is_read(tmp_path, index_name):
     columns = pandas.MultiIndex.from_tuples([("animals", "dog"), ("animals", "cat")])
     index = pandas.Index(["a.jpg", "b.jpg"], name=index_name)
     file = tmp_path / "labels.csv"
@@ -45,7 +43,7 @@ def test_what_pandas_writes_of_two_levels_is_read(tmp_path, index_name) -> None:
     assert (rows.names, rows.targets.tolist()) == (("dog", "cat"), [[1, 0], [0, 1]])
 
 
-def test_a_row_of_values_is_no_header(write_csv) -> None:
+def test_a_row_of_values_is_no_header(write_csv):
     for content, names in (
         ("image,dog,cat\nfoo,1,0\na.jpg,0,1\n", ("dog", "cat")),
         ("image,labels\nfoo,dog\na.jpg,cat\n", ("cat", "dog")),
@@ -54,6 +52,6 @@ def test_a_row_of_values_is_no_header(write_csv) -> None:
         assert read_annotations(write_csv(content), labels_only=True).names == names
 
 
-def test_groups_that_do_not_name_the_photos_are_refused(write_csv) -> None:
+def test_groups_that_do_not_name_the_photos_are_refused(write_csv):
     with pytest.raises(DataError, match="a header of different names"):
         read_annotations(write_csv(",animals,animals\n7,1,0\n8,0,1\n"), labels_only=True)

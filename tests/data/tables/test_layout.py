@@ -1,7 +1,5 @@
 """Tables as programs write them, in the shapes that docs/how-to/own-data.md lists."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest
@@ -46,7 +44,7 @@ OPEN = "ImageID,Source,LabelName,Confidence\na,human,/m/1,1\na,human,/m/2,0\nb,h
 )
 def test_tables_of_other_programs_are_read(
     write_csv, tmp_path, content, format_, names, targets, splits
-) -> None:
+):
     (tmp_path / "class-descriptions.csv").write_text("/m/1,Dog\n/m/2,Cat\n")
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.format, set(rows.names)) == (format_, set(names))
@@ -54,7 +52,7 @@ def test_tables_of_other_programs_are_read(
     assert rows.splits == splits
 
 
-def test_options_decide_where_names_and_cells_do_not(write_csv, caplog) -> None:
+def test_options_decide_where_names_and_cells_do_not(write_csv, caplog):
     file = write_csv("nr,pic,colour,part,note\n1,a.jpg,red#dark,val,x\n2,b.jpg,dark,train,y\n")
     with pytest.raises(DataError, match=r"got 'colour', 'note'; name it with `labels_column`"):
         read_annotations(file, format="csv-list")
@@ -83,7 +81,7 @@ def test_options_decide_where_names_and_cells_do_not(write_csv, caplog) -> None:
         (["red", "red#blue", "blue", "blue#red", "green#red", "green"], "are taken to be"),
     ],
 )
-def test_names_of_several_words_are_not_torn(write_csv, caplog, cells, told) -> None:
+def test_names_of_several_words_are_not_torn(write_csv, caplog, cells, told):
     rows = "".join(f"{place}.jpg,{cell}\n" for place, cell in enumerate(cells))
     names = read_annotations(write_csv(f"image,labels\n{rows}"), labels_only=True).names
     assert (set(names) == set(cells)) == (told != "are taken to be")
@@ -113,13 +111,13 @@ def test_names_of_several_words_are_not_torn(write_csv, caplog, cells, told) -> 
         ),
     ],
 )
-def test_tables_of_camera_traps_and_of_other_countries(write_csv, table, labels, photos) -> None:
+def test_tables_of_camera_traps_and_of_other_countries(write_csv, table, labels, photos):
     rows = read_annotations(write_csv(table), labels_only=True)
     assert (set(rows.names), rows.relative_names) == (labels, photos)
     assert rows.targets.eq(1).sum(1).max() == 1
 
 
-def test_a_column_of_text_beside_numbers_without_a_header_has_the_labels(write_csv) -> None:
+def test_a_column_of_text_beside_numbers_without_a_header_has_the_labels(write_csv):
     boxes = "a.jpg,1,1,2,2,dog\na.jpg,0,1,1,1,cat\nb.jpg,,,,,\n"
     rows = read_annotations(write_csv(boxes), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 1], [0, 0]])

@@ -1,7 +1,5 @@
 """Columns beside the labels: numbers of rows, ids, splits, sentences, and what a row states."""
 
-from __future__ import annotations
-
 import pytest
 
 from tagsight.data.readers import read_annotations
@@ -25,7 +23,7 @@ LABELS = (("cat", "dog"), [[1, 0], [0, 1]])
     ],
     ids=range(9),
 )
-def test_numbers_of_rows_ids_and_remarks_are_no_labels(write_csv, content) -> None:
+def test_numbers_of_rows_ids_and_remarks_are_no_labels(write_csv, content):
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == LABELS
     assert rows.relative_names == ("a.jpg", "b.jpg")
@@ -42,12 +40,12 @@ def test_numbers_of_rows_ids_and_remarks_are_no_labels(write_csv, content) -> No
     ],
     ids=range(5),
 )
-def test_a_split_is_recognised_by_its_cells(write_csv, content) -> None:
+def test_a_split_is_recognised_by_its_cells(write_csv, content):
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist(), rows.splits) == (*LABELS, ("train", "test"))
 
 
-def test_photos_of_the_cloud_need_no_split(write_csv) -> None:
+def test_photos_of_the_cloud_need_no_split(write_csv):
     content = "UNASSIGNED,gs://photos/a.jpg,cat\nUNASSIGNED,gs://photos/b.jpg,dog\n"
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist(), rows.splits) == (*LABELS, None)
@@ -64,16 +62,14 @@ def test_photos_of_the_cloud_need_no_split(write_csv) -> None:
         ("score", ["0.9", "0.1", "0.8", "0"]),
     ],
 )
-def test_a_row_that_states_an_absence_does_not_make_a_label_present(
-    write_csv, column, cells
-) -> None:
+def test_a_row_that_states_an_absence_does_not_make_a_label_present(write_csv, column, cells):
     pairs = ("a.jpg,cat", "a.jpg,dog", "b.jpg,dog", "b.jpg,cat")
     lines = "\n".join(map(",".join, zip(pairs, cells, strict=True)))
     rows = read_annotations(write_csv(f"image,label,{column}\n{lines}\n"), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == LABELS
 
 
-def test_a_row_that_states_nothing_leaves_its_label_unknown(write_csv) -> None:
+def test_a_row_that_states_nothing_leaves_its_label_unknown(write_csv):
     content = "image,label,present\na.jpg,cat,1\na.jpg,dog,-1\nb.jpg,dog,\n"
     rows = read_annotations(write_csv(content), labels_only=True)
     assert rows.targets.tolist() == [[1, -1], [-1, -1]]
@@ -86,13 +82,13 @@ def test_a_row_that_states_nothing_leaves_its_label_unknown(write_csv) -> None:
         *(("WAHR", "FALSCH", "#NA"), ("1.", "0.00", "<NA>"), ("vrai", "FAUX", "NULL")),
     ],
 )
-def test_targets_are_understood_as_other_programs_write_them(write_csv, yes, no, nothing) -> None:
+def test_targets_are_understood_as_other_programs_write_them(write_csv, yes, no, nothing):
     content = f"image;cat;dog\na.jpg;{yes};{no}\nb.jpg;{no};{nothing}\n"
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 0], [0, -1]])
 
 
-def test_the_folder_of_a_photo_may_have_a_column_of_its_own(write_csv, tmp_path) -> None:
+def test_the_folder_of_a_photo_may_have_a_column_of_its_own(write_csv, tmp_path):
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.jpg").touch()
@@ -102,7 +98,7 @@ def test_the_folder_of_a_photo_may_have_a_column_of_its_own(write_csv, tmp_path)
 
 
 @pytest.mark.parametrize("column", ["target", "value", "answer"])
-def test_a_column_beside_lists_of_labels_does_not_make_them_absent(write_csv, column) -> None:
+def test_a_column_beside_lists_of_labels_does_not_make_them_absent(write_csv, column):
     content = f"image,labels,{column}\na.jpg,cat,0\nb.jpg,dog,1\n"
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == LABELS

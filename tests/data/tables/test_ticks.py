@@ -1,7 +1,5 @@
 """Tables in which people tick what is present, or write a digit for each label in one cell."""
 
-from __future__ import annotations
-
 import json
 import logging
 
@@ -41,7 +39,7 @@ def table(*rows: str) -> str:
     ],
     ids=range(16),
 )
-def test_a_blank_beside_ticks_is_absent_unless_others_say_no(write_csv, rows, targets) -> None:
+def test_a_blank_beside_ticks_is_absent_unless_others_say_no(write_csv, rows, targets):
     read = read_annotations(write_csv(table(*rows)), labels_only=True)
     assert (read.format, read.names) == ("csv-columns", ("dog", "cat"))
     assert read.targets.tolist() == targets
@@ -56,7 +54,7 @@ def test_a_blank_beside_ticks_is_absent_unless_others_say_no(write_csv, rows, ta
         *(("\u0434\u0430", "\u043d\u0435\u0442"), ("\u662f", "\u5426"), ("vrai", "faux")),
     ],
 )
-def test_words_in_pairs_say_what_is_present_and_absent(write_csv, caplog, yes, no) -> None:
+def test_words_in_pairs_say_what_is_present_and_absent(write_csv, caplog, yes, no):
     caplog.set_level(logging.INFO)
     read = read_annotations(
         write_csv(table(f"{yes},{no}", f"{no},{yes.upper()}", f",{no}")), labels_only=True
@@ -68,7 +66,7 @@ def test_words_in_pairs_say_what_is_present_and_absent(write_csv, caplog, yes, n
 
 
 @pytest.mark.parametrize(("yes", "no"), [("yes", "no"), ("T", "F"), ("positive", "Negative")])
-def test_words_in_records_say_what_is_present_and_absent(tmp_path, yes, no) -> None:
+def test_words_in_records_say_what_is_present_and_absent(tmp_path, yes, no):
     rows = [{"dog": yes, "cat": no}, {"dog": no, "cat": yes}, {"dog": None, "cat": no}]
     photos = [f"{name}.jpg" for name in "abc"]
     file = tmp_path / "rows.jsonl"
@@ -85,7 +83,7 @@ def test_words_in_records_say_what_is_present_and_absent(tmp_path, yes, no) -> N
     ("column", "yes", "no"),
     [("result", "positive", "negative"), ("value", "T", "F"), ("status", "Present", "Absent")],
 )
-def test_words_of_pairs_say_so_of_the_label_of_a_row(write_csv, tmp_path, column, yes, no) -> None:
+def test_words_of_pairs_say_so_of_the_label_of_a_row(write_csv, tmp_path, column, yes, no):
     rows = [("a.jpg", "flu", yes), ("a.jpg", "cold", no), ("b.jpg", "flu", no)]
     table = write_csv("\n".join(map(",".join, [("image", "label", column), *rows])))
     lines = tmp_path / "rows.jsonl"
@@ -96,13 +94,13 @@ def test_words_of_pairs_say_so_of_the_label_of_a_row(write_csv, tmp_path, column
         assert (read.names, read.targets.tolist()) == (("cold", "flu"), [[0, 1], [-1, 0]])
 
 
-def test_rows_that_contradict_each_other_are_told(write_csv, caplog) -> None:
+def test_rows_that_contradict_each_other_are_told(write_csv, caplog):
     rows = "a.jpg,dog,1\na.jpg,dog,0\nb.jpg,dog,0\nb.jpg,cat,1\n"
     read_annotations(write_csv(f"image,label,present\n{rows}"), labels_only=True)
     assert "rows of the same photo contradict each other on 1 label: present" in caplog.text
 
 
-def test_words_of_pairs_that_may_be_labels_are(write_csv) -> None:
+def test_words_of_pairs_that_may_be_labels_are(write_csv):
     for content in (
         "image,label\na.jpg,positive\nb.jpg,negative\n",
         "image,mood\na.jpg,positive\nb.jpg,negative\nc d.jpg,neutral\n",
@@ -112,19 +110,19 @@ def test_words_of_pairs_that_may_be_labels_are(write_csv) -> None:
 
 
 @pytest.mark.parametrize("rows", [("positive,0", "1,1", "0,0"), ("T,F", "F,T", "1,F")])
-def test_pairs_beside_other_targets_in_a_column_are_refused(write_csv, rows) -> None:
+def test_pairs_beside_other_targets_in_a_column_are_refused(write_csv, rows):
     with pytest.raises(DataError, match=r":[234]: expected .* column 'dog', .*got '.*`ignore`"):
         read_annotations(write_csv(table(*rows)), labels_only=True)
 
 
-def test_a_single_column_of_ticks_is_a_label_and_no_list_of_one(write_csv, caplog) -> None:
+def test_a_single_column_of_ticks_is_a_label_and_no_list_of_one(write_csv, caplog):
     caplog.set_level(logging.INFO)
     read = read_annotations(write_csv("image,dog\na.jpg,x\nb.jpg,\n"), labels_only=True)
     assert (read.names, read.targets.tolist()) == (("dog",), [[1], [0]])
     assert "marks say what is present; 1 cell without one: absent" in caplog.text
 
 
-def test_a_table_of_1_and_blanks_says_how_blanks_become_absent(write_csv, caplog) -> None:
+def test_a_table_of_1_and_blanks_says_how_blanks_become_absent(write_csv, caplog):
     file = write_csv(table("1,", ",1"))
     read_annotations(file, labels_only=True)
     assert "no cell says 0" in caplog.text
@@ -141,7 +139,7 @@ def test_a_table_of_1_and_blanks_says_how_blanks_become_absent(write_csv, caplog
         (("x,0", "1,x", "0,x"), "in the column 'dog', got both"),
     ],
 )
-def test_marks_with_two_meanings_are_refused(write_csv, rows, message) -> None:
+def test_marks_with_two_meanings_are_refused(write_csv, rows, message):
     with pytest.raises(DataError, match=message):
         read_annotations(write_csv(table(*rows)), labels_only=True)
 
@@ -160,7 +158,7 @@ BITS = "image,labels\na.jpg,101\nb.jpg,010\nc d.jpg,111\n"
         ),
     ],
 )
-def test_a_digit_for_each_label_needs_their_names(tmp_path, name, content) -> None:
+def test_a_digit_for_each_label_needs_their_names(tmp_path, name, content):
     file = tmp_path / name
     file.write_text(content)
     with pytest.raises(DataError, match="the names of 3 labels, or a file beside"):
@@ -171,7 +169,7 @@ def test_a_digit_for_each_label_needs_their_names(tmp_path, name, content) -> No
     assert rows.targets.tolist() == [[1, 0, 1], [0, 1, 0], [1, 1, 1]]
 
 
-def test_digits_without_their_first_zeros_are_refused(write_csv, tmp_path) -> None:
+def test_digits_without_their_first_zeros_are_refused(write_csv, tmp_path):
     (tmp_path / "classes.txt").write_text("dog\ncat\nsky\n")
     file = write_csv("image,labels\na.jpg,101\nb.jpg,10\nc d.jpg,111\n")
     with pytest.raises(DataError, match="got '10' and '111', as if a program had dropped zeros"):
@@ -180,7 +178,7 @@ def test_digits_without_their_first_zeros_are_refused(write_csv, tmp_path) -> No
     assert rows.names == ("10", "101", "111")
 
 
-def test_numbers_of_classes_are_labels(write_csv) -> None:
+def test_numbers_of_classes_are_labels(write_csv):
     for cells in (("10", "11", "10"), ("1", "0", "1"), ("100", "101", "102")):
         rows = zip(("a.jpg", "b.jpg", "c d.jpg"), cells, strict=True)
         content = "".join(f"{photo},{cell}\n" for photo, cell in rows)

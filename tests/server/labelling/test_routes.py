@@ -1,7 +1,5 @@
 """The interface that the page uses: who may use it, what it answers, and what others hear."""
 
-from __future__ import annotations
-
 import json
 import threading
 

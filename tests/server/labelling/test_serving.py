@@ -1,7 +1,5 @@
 """The command from its start to Ctrl-C: the page opens, a judgement is kept, the process ends."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,15 +1,8 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from tagsight.tagging.labelling.finding import photos_named, photos_with_content
 from tagsight.tagging.labelling.project import Project
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def test_a_photo_is_found_by_the_ends_of_paths_and_by_its_content(tmp_path: Path):
+def test_a_photo_is_found_by_the_ends_of_paths_and_by_its_content(tmp_path):
     photos = tmp_path / "photos"
     contents = {
         "a/x.png": b"1",

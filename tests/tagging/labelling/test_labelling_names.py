@@ -1,25 +1,19 @@
 """Photos that look like the name of a label, by an encoder that knows names of colours."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from labelled import SHADES, session_in, write_photos
+from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
 from tagsight.errors import DataError
 from tagsight.nn.text_image import TextImageEncoder
 from tagsight.runtime.device import Runtime
 from tagsight.tagging.labelling.orders import Query
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from torch import Tensor
 
 COLOURS = ("red", "green", "blue")
 RED = [9, 10, 11, 12]
@@ -54,7 +48,7 @@ def named(session: Any) -> None:
     session.names.finish()
 
 
-def test_photos_are_ranked_by_a_labels_name_before_the_first_judgement(tmp_path: Path):
+def test_photos_are_ranked_by_a_labels_name_before_the_first_judgement(tmp_path):
     with session_in(tmp_path, names=colours()) as session:
         red = session.make_label("colour/red").id
         query = Query("looks-like-name", red)
@@ -69,7 +63,7 @@ def test_photos_are_ranked_by_a_labels_name_before_the_first_judgement(tmp_path:
         session.names.stop()
 
 
-def test_without_an_encoder_there_is_no_such_queue(tmp_path: Path):
+def test_without_an_encoder_there_is_no_such_queue(tmp_path):
     with session_in(tmp_path) as session:
         session.make_label("red")
         assert "looks-like-name" not in {queue.name for queue in session.view().queues}
@@ -77,7 +71,7 @@ def test_without_an_encoder_there_is_no_such_queue(tmp_path: Path):
             session.photos(Query("looks-like-name", 1), 0, 5)
 
 
-def test_what_is_compared_is_kept_and_a_torn_row_is_done_again(tmp_path: Path):
+def test_what_is_compared_is_kept_and_a_torn_row_is_done_again(tmp_path):
     write_photos(tmp_path / "photos")
     (tmp_path / "photos" / "twin.png").write_bytes(
         (tmp_path / "photos" / "red-250.png").read_bytes()
@@ -99,7 +93,7 @@ def test_what_is_compared_is_kept_and_a_torn_row_is_done_again(tmp_path: Path):
         session.names.stop()
 
 
-def test_a_photo_that_is_gone_meanwhile_is_left_out(tmp_path: Path):
+def test_a_photo_that_is_gone_meanwhile_is_left_out(tmp_path):
     with session_in(tmp_path, names=colours()) as session:
         (tmp_path / "photos" / "red-250.png").unlink()
         named(session)

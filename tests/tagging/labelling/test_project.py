@@ -1,7 +1,5 @@
 """A project loses no judgement that it has accepted, and can take all of them back."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
@@ -23,7 +21,7 @@ PHOTOS, LABELS = 6, 3
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> tuple[Path, Path]:
+def place(tmp_path) -> tuple[Path, Path]:
     (tmp_path / "photos").mkdir()
     return tmp_path / "project", tmp_path / "photos"
 

@@ -1,7 +1,5 @@
 """Queues of what to judge next."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

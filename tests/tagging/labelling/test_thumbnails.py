@@ -1,7 +1,5 @@
 """Thumbnails take a bounded room, and are those of photos as they are now."""
 
-from __future__ import annotations
-
 from tagsight.tagging.labelling.photos import Photo
 from tagsight.tagging.labelling.thumbnails import Thumbnails
 

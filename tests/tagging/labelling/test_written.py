@@ -1,7 +1,5 @@
 """What is written of a project says what people said, in each format as far as it can."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

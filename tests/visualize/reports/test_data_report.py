@@ -1,7 +1,5 @@
 """The report of a collection: a page that is whole, small, safe and readable without a mouse."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

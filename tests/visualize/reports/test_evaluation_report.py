@@ -1,7 +1,5 @@
 """The report of an evaluation: whole, small, safe, and right at every threshold."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +53,7 @@ def _few_resamples():
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+def photos(tmp_path_factory) -> tuple[Path, ...]:
     """Photos with hostile names, each with one colour in a corner."""
     folder = tmp_path_factory.mktemp("photos")
     for number in range(12):
@@ -107,7 +105,7 @@ def test_the_page_is_whole_safe_and_small(photos):
 
 @pytest.mark.parametrize("never", ["zero", "one", "wrong"])
 @pytest.mark.parametrize("unknown", ["left_out", "absent"])
-def test_the_values_for_the_script_are_those_of_the_report(photos, never: str, unknown: str):
+def test_the_values_for_the_script_are_those_of_the_report(photos, never, unknown):
     found = measured(photos, conventions=Conventions(never, unknown))
     data = Page(evaluation_report(found, "title", RUNTIME)).data
     assert data["neverPredicted"] == never
@@ -140,7 +138,7 @@ def test_each_label_has_a_calibration_curve_of_its_own_known_photos(photos):
 
 
 @pytest.mark.parametrize("labels", [80, 1000])
-def test_many_labels_stay_below_five_megabytes(photos, labels: int):
+def test_many_labels_stay_below_five_megabytes(photos, labels):
     paths = tuple(photos[number % 12] for number in range(150))
     names = tuple(f"label {number} {'x' * 20}" for number in range(labels))
     random = torch.Generator().manual_seed(1)

@@ -1,7 +1,5 @@
 """The page that all reports are: safe whatever it shows, and with scripts of its own only."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re
@@ -33,7 +31,7 @@ def test_only_the_scripts_of_the_package_may_run_and_nothing_is_loaded():
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_is_markup_wherever_it_stands(text: str):
+def test_no_text_is_markup_wherever_it_stands(text):
     columns = [Column(text, number=False, meaning=text), Column(text)]
     content = table(text, columns, [row(columns, [name(text), Cell(text, None)])])
     plain = html_page(text, element("p", text, title=text), [Section("Labels", content)])
@@ -47,7 +45,7 @@ def test_no_text_is_markup_wherever_it_stands(text: str):
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "<!--", "]]>", "\u2028 & é"])
-def test_scripts_read_the_values_that_were_given(text: str):
+def test_scripts_read_the_values_that_were_given(text):
     written = html_page("title", Html(), [], data={"names": [text]})
     assert Page(written).data == {"names": [text]}
     assert len(re.findall("<script", written)) == 2
