@@ -3,8 +3,8 @@
     make accuracy DATA=labels.csv IMAGES=photos
 
 Every way begins with labels and photos, with an empty cache, and with the same weights of
-EfficientNet-Lite0 (`best-cpu` has those of Lite2); its clock starts with its process. Our recipes
-run by the command line, and each epoch is a point. The linear model is scikit-learn's
+EfficientNet-Lite0 (`best-cpu` has those of Lite2 as well); its clock starts with its process. Our
+recipes run by the command line, and each epoch is a point. The linear model is scikit-learn's
 `LogisticRegression` on the mean of the last grid, which timm's network computes once of each photo.
 fastai's `fine_tune` trains the head for an epoch and then all weights, with its own augmentation
 and rates. All are measured by mAP on `val`, where nothing but our recipes' epoch is chosen. Peers
@@ -252,9 +252,9 @@ def main() -> None:
         curves[way], best = points, max(points, key=lambda point: point.quality)
         last = f"{points[-1].minutes:.1f} | {points[-1].quality:.1f}"
         print(f"| {way} | {last} | {best.quality:.1f} | {best.minutes:.1f} |", flush=True)
-    if options.out:
-        options.out.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
-        draw(curves, options.out.with_suffix(".svg"))
+        if options.out:  # after each, as the last ones take long
+            options.out.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
+            draw(curves, options.out.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ class BackboneConfig(Settings):
 
     name: str = "efficientnet_lite0"
     """``efficientnet_lite0``, whose weights come with the package, or any model of timm that has a
-    feature grid or a token for each patch; ``tagsight encoders`` lists them."""
+    feature grid or a token for each patch; ``tagsight encoders`` lists them. Convolutional ones can
+    be joined by ``+``: each cell has the features of all, and the mean of their class scores."""
 
     weights: str = "imagenet"
     """Initial weights: ``imagenet`` are the installed ones if there are any, and else those of the
@@ -82,6 +83,16 @@ class BackboneConfig(Settings):
     lora: LowRankConfig = LowRankConfig()
     """Low-rank updates of a transformer's attention, in the blocks that are not frozen; all other
     weights of the encoder keep their values."""
+
+    @property
+    def encoders(self) -> list[str]:
+        """Names of the encoders that are joined; most often of one.
+
+        Example:
+            >>> BackboneConfig(name="efficientnet_lite0+efficientnet_lite2").encoders
+            ['efficientnet_lite0', 'efficientnet_lite2']
+        """
+        return self.name.split("+")
 
 
 class AsymmetricConfig(Settings):

@@ -222,9 +222,10 @@ def encoder_model(name: str, rank: int = 0) -> LoadedModel:
         SMALL["vit_small_patch16_dinov3"],  # rotary positions
         SMALL["vit_small_patch16_rope_mixed_224"],  # others in each block
         SMALL["swin_tiny_patch4_window7_224"],  # windows, channels last
+        "test_resnet+test_convnext",  # joined
     ],
 )
-def test_encoders_of_tokens_agree_with_their_files(name, tmp_path, photos):
+def test_encoders_of_all_kinds_agree_with_their_files(name, tmp_path, photos):
     model = encoder_model(name)
     with written_onnx(model) as graph:
         for ending in ENDINGS.values():

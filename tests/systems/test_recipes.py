@@ -10,6 +10,7 @@ from tagsight.nn.encoder_weights import EMBEDDED, INSTALLED
 from tagsight.nn.equivariance import transform_images
 from tagsight.systems.catalogue import DEFAULT_RECIPE, RECIPES, SYSTEMS, parse_recipe
 from tagsight.systems.gpu_recipes import TUNED
+from tagsight.systems.recipes import BEST_ENCODERS
 from tagsight.systems.settings import known_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
 
@@ -35,7 +36,8 @@ def rates(recipe):
 def test_a_recipe_names_an_encoder_that_has_weights():
     backbones = {recipe.settings.backbone for recipe in RECIPES.values()}
     assert {backbone.weights for backbone in backbones} == {"imagenet"}
-    assert {backbone.name for backbone in backbones} <= PRETRAINED | set(INSTALLED)
+    encoders = {name for backbone in backbones for name in backbone.encoders}
+    assert encoders <= PRETRAINED | set(INSTALLED)
 
 
 def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_read():
@@ -43,8 +45,8 @@ def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_re
         assert type(recipe.settings) is SYSTEMS[recipe.system].Config
         assert parse_recipe(json.loads(recipe.model_dump_json())) == recipe
         if recipe.name in OURS:
-            larger = recipe.name.endswith("-best-cpu")
-            assert recipe.settings.backbone.name == ("efficientnet_lite2" if larger else EMBEDDED)
+            best = recipe.name.endswith("-best-cpu")
+            assert recipe.settings.backbone.name == (BEST_ENCODERS if best else EMBEDDED)
             assert recipe.training.image_size == (224 if recipe.system == "knn" else 448)
 
 
@@ -85,7 +87,7 @@ def test_a_quick_recipe_needs_each_photo_and_its_mirror_image_only(name):
     assert quick.training == slow.training
 
 
-def test_the_best_recipe_is_the_quick_one_with_a_larger_encoder():
+def test_the_best_recipe_is_the_quick_one_with_two_encoders():
     quick, best = RECIPES["gcam-quick"], RECIPES["gcam-best-cpu"]
     assert best.settings.backbone.frozen_stages == 7
     assert best.training == quick.training

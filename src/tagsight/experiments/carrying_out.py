@@ -175,7 +175,9 @@ def _check_weights(
     """
     backbones = {run.recipe.settings.backbone for run in waiting}
     reasons = [
-        missing_weights(backbone.name) if backbone.weights in {"imagenet", "hub"} else None
+        next(filter(None, map(missing_weights, backbone.encoders)), None)
+        if backbone.weights in {"imagenet", "hub"}
+        else None
         for backbone in backbones
     ]
     found = [reason for reason in reasons if reason is not None]

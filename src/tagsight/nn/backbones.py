@@ -145,6 +145,9 @@ def encoder_size(config: BackboneConfig) -> int:
         >>> encoder_size(BackboneConfig())
         3413073
     """
+    if len(config.encoders) > 1:
+        one_each = (config.model_copy(update={"name": name}) for name in config.encoders)
+        return sum(encoder_size(one) for one in one_each)
     with torch.device("meta"):
         network = create_encoder(config.model_copy(update={"weights": "none"}))
         if config.grid == "middle":  # which needs fewer stages

@@ -13,6 +13,8 @@ import torch
 
 import tagsight.nn.further_encoders  # noqa: F401 - adds to timm's models
 from tagsight.errors import DataError
+from tagsight.nn.folding import fold_norms
+from tagsight.nn.joined_encoders import JoinedNetwork
 from tagsight.nn.weights_file import read_weights
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ def create_encoder(config: BackboneConfig) -> nn.Module:
         >>> network.num_features
         64
     """
+    if len(config.encoders) > 1:
+        return _joined(config)
     installed = INSTALLED.get(config.name)
     name = installed.architecture if installed else known_name(config.name)
     if config.weights == "hub" or (config.weights == "imagenet" and installed is None):
@@ -119,6 +123,29 @@ def create_encoder(config: BackboneConfig) -> nn.Module:
     elif config.weights != "none":
         read_weights(network, name, config.weights)
     return network
+
+
+def _joined(config: BackboneConfig) -> nn.Module:
+    """Create several encoders, and join them."""
+    if len(set(config.encoders)) < len(config.encoders):
+        msg = (
+            "expected different encoders joined by + as `system.backbone.name`, got "
+            f"{config.name!r}"
+        )
+        raise DataError(msg)
+    if config.weights not in {"imagenet", "embedded", "hub", "none"}:
+        msg = (
+            "expected `system.backbone.weights=imagenet`, embedded, hub or none for encoders that "
+            f"are joined, got the file {config.weights!r}"
+        )
+        raise DataError(msg)
+    networks = {
+        name: create_encoder(config.model_copy(update={"name": name})) for name in config.encoders
+    }
+    if config.freeze_batch_norm:
+        for network in networks.values():
+            fold_norms(network)
+    return JoinedNetwork(networks, own_normalization=config.normalization == "pretrained")
 
 
 def known_name(name: str) -> str:

@@ -136,7 +136,7 @@ def known_recipe(name: str) -> Recipe:
     """Look a recipe up; the name of a system is that of its first recipe, for a processor.
 
     ``quick`` and ``best-cpu`` are the default's forms that train heads alone, the latter on the
-    features of a larger encoder.
+    features of two encoders.
 
     Raises:
         DataError: If there is none of that name.

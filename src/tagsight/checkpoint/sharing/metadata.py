@@ -52,7 +52,7 @@ def metadata(model: LoadedModel) -> dict[str, object]:
         "tags": ["tagsight", "multi-label-classification", model.recipe.system],
     }
     if backbone.weights == "hub":
-        found["base_model"] = f"timm/{backbone.name}"
+        found["base_model"] = [f"timm/{name}" for name in backbone.encoders]
     if (quality := _quality(model.facts)) is not None:
         found["model-index"] = [{"name": model.recipe.name, "results": [quality]}]
     return found
