@@ -12,8 +12,7 @@ from PIL import Image
 from served import GREEN, LIMITS, RED, client_of, encoded, files, is_secured, recognizer
 
 from tagsight.data.photos.reading import open_photo
-from tagsight.inference.heatmaps import colour_bar
-from tagsight.server.data_urls import HINT
+from tagsight.inference.heatmaps import colour_bar, scale_top
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
 from tagsight.visualize.contact_sheet import heatmap
@@ -92,7 +91,7 @@ def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client):
     assert picture(label["heatmap"]).convert("RGB") == drawn
     evidence = photo["evidence"]
     for name, one in evidence["overlays"].items():
-        assert one["top"] == pytest.approx(max(result.map(name).max(), HINT * result.maps.max()))
+        assert one["top"] == pytest.approx(scale_top(result.map(name), [result.maps]))
     assert picture(evidence["bar"]).convert("RGB") == colour_bar((256, 1))
     overlays = {
         name: (np.asarray(picture(one["picture"]).convert("RGBA"))[..., 3], one["peak"])

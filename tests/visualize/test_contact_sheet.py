@@ -34,9 +34,9 @@ def area(picture: Image.Image, share: float) -> float:
     return coloured(picture, share).sum() / (340 * 255)
 
 
-def test_the_labels_of_a_section_share_one_scale():
-    shared = sheet(GREY, panel("dog", 8), panel("cat", 4))
-    assert [area(shared, share) for share in (1, 0.5)] == pytest.approx([1, 1], rel=0.02)
+def test_each_label_has_a_scale_of_its_own_of_at_least_a_share_of_the_strongest():
+    shown = sheet(GREY, panel("dog", 8), panel("cat", 4), panel("bird", 1))
+    assert [area(shown, share) for share in (1, 0.5)] == pytest.approx([2, 1], rel=0.03)
     against = sheet(GREY, panel("dog", -3), panel("cat", -1))
     assert area(against, 0) == pytest.approx(3, rel=0.01)
     parts = (("maps", "logits", 8), ("Grad-CAM", "no unit", 0.01))

@@ -103,8 +103,10 @@ def examine(
         budget: Bytes that decoding one photo may take.
     """
     from tagsight.data.photos.check import without_problems
+    from tagsight.inference.heatmaps import scale_top
+    from tagsight.inference.interpolation import over_padding
     from tagsight.runtime.progress import TerminalLog
-    from tagsight.visualize.reports.label_error_page import MOST_SHOWN, ShownError
+    from tagsight.visualize.reports.label_error_page import MOST_SHOWN, ErrorEvidence, ShownError
 
     examiner = _examiner(options, budget)
     rows = without_problems(annotations, check, max_bad=1.0).judged()
@@ -112,8 +114,11 @@ def examine(
     shown = [ShownError(error, None) for error in errors]
     if options.errors_page is not None:
         for place, error in enumerate(errors[:MOST_SHOWN]):
-            evidence = examiner.evidence(rows.paths[error.row], heads, error.label)
-            shown[place] = ShownError(error, evidence)
+            path = rows.paths[error.row]
+            frame = examiner.frame(check.traits[path].size)
+            maps = over_padding(examiner.evidence(path, heads), frame)
+            own = maps[error.label]
+            shown[place] = ShownError(error, ErrorEvidence(own, scale_top(own, maps), frame))
     return rows, shown
 
 

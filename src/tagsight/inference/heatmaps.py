@@ -1,9 +1,9 @@
 """Draw evidence maps over photos.
 
-Maps stay raw, in logits, until they are drawn. All maps drawn for one photo share one scale, from
-zero, where the photo is as it was, to the strongest evidence among the labels shown. Evidence
-against a label is not drawn. Every picture of evidence is made of the layer that `evidence_layer`
-draws, whether in `explain`, in a notebook or on the page.
+Maps stay raw, in logits, until they are drawn. Each label has a scale of its own, from zero, where
+the photo is as it was, to its strongest evidence (`scale_top`); the scale stands beside the
+picture. Evidence against a label is not drawn. Every picture of evidence is made of the layer that
+`evidence_layer` draws, whether in `explain`, in a notebook, in a report or on a page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tagsight.inference.interpolation import upsample
 from tagsight.inference.marks import Mark, draw_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,10 @@ FINEST = 1024
 
 MOST_NAMES = 8
 """Most labels that are named on a photo."""
+
+HINT = 0.25
+"""Share of the strongest evidence on a photo at which the scale of a label ends at the least: next
+to no evidence stays fainter than that for a label that is found."""
 
 _GREY = 128
 """Brightness of the middle grey on which the colour bar is drawn."""
@@ -56,16 +60,37 @@ class Panel(NamedTuple):
 
 
 def strongest(maps: NDArray[np.float32]) -> float:
-    """Return the top of the scale on which maps are drawn together; 0 if no value is positive.
+    """Return the strongest evidence of maps; 0 if no value is positive.
 
     Args:
-        maps: ``(..., h, w)`` float, the maps of all labels shown.
+        maps: ``(..., h, w)`` float.
 
     Example:
         >>> strongest(np.array([[[1, -4]], [[3, 2]]], dtype=np.float32))
         3.0
     """
     return max(0.0, float(maps.max(initial=0.0)))
+
+
+def scale_top(evidence: NDArray[np.float32], shown: Iterable[NDArray[np.float32]]) -> float:
+    """Choose where the scale of a label ends: at its strongest evidence, or a share of all.
+
+    So a cat is seen beside a sure person, and labels with hardly any evidence stay faint (`HINT`).
+
+    Args:
+        evidence: ``(h, w)`` float, the map of the label.
+        shown: ``(..., h, w)`` float each, the maps of the labels shown of the same photo.
+
+    Returns:
+        The value in the unit of the maps that gets the last colour; 0 without evidence for it.
+
+    Example:
+        >>> cat, person, bird = (np.full((2, 2), value, np.float32) for value in (3.0, 8.0, 0.1))
+        >>> [scale_top(one, [cat, person, bird]) for one in (cat, person, bird)]
+        [3.0, 8.0, 2.0]
+    """
+    own = strongest(evidence)
+    return max(own, HINT * max(map(strongest, shown), default=0.0)) if own > 0 else 0.0
 
 
 def peak(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tagsight.data.photos.reading import open_photo
 from tagsight.errors import DataError
-from tagsight.inference.heatmaps import colour_bar, name_labels, overlay, strongest
+from tagsight.inference.heatmaps import colour_bar, name_labels, overlay, scale_top
 from tagsight.runtime.escaping import printable
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _GREY = 128
 # Notebooks are light or dark: text and marks take the colour of the page, and only bars and
 # pictures have colours of their own. Styles are inline, as some viewers remove style sheets.
 _BAR, _TRACK, _FAINT = "background:#4a7fb5", "background:rgba(128,128,128,.3)", "opacity:.7"
+_SMALL = "opacity:.8;font-size:12px"
 _MARK = "background:currentColor;position:absolute;top:-3px;width:2px;height:12px"
 
 
@@ -45,7 +46,7 @@ def result_html(
 ) -> str:
     """Show a photo beside its labels, each with score, threshold and evidence, as HTML.
 
-    The pictures are within the HTML, which refers to nothing else. All maps share one scale.
+    The pictures are within the HTML, which refers to nothing else. Each label has its scale below.
 
     Args:
         photo: The photo; where there is none, or it can no longer be read, the maps are drawn over
@@ -61,12 +62,14 @@ def result_html(
         (True, True)
     """
     shown = sorted(panels, key=lambda panel: -panel.score)[:MOST_PANELS]
-    top = strongest(np.stack([panel.evidence for panel in shown]))
+    maps = [panel.evidence for panel in shown]
     opened = _opened(photo)
     background = opened or Image.new("RGB", size, (_GREY, _GREY, _GREY))
     small = background.resize(_scaled(size, PANEL_SIDE), Image.Resampling.LANCZOS)
     left = "" if opened is None else _photo_figure(opened, photo, size, shown)
-    figures = "".join(_panel_figure(small, panel, top) for panel in shown)
+    figures = "".join(
+        _panel_figure(small, panel, scale_top(panel.evidence, maps)) for panel in shown
+    )
     more = len(panels) - len(shown)
     rest = f"<div style='{_FAINT}'>and {more:,} more</div>" if more else ""
     return (
@@ -74,7 +77,7 @@ def result_html(
         f"font:13px/1.5 system-ui,sans-serif'>{left}"
         "<div style='flex:1;min-width:220px'>"
         f"<div style='display:flex;flex-wrap:wrap;gap:16px;align-items:flex-end'>{figures}</div>"
-        f"{rest}{_scale(top)}"
+        f"{rest}"
         "</div></div>"
     )
 
@@ -89,6 +92,27 @@ def data_url(picture: Image.Image, *, quality: int = QUALITY) -> str:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def evidence_scale(top: float) -> str:
+    """Show which colours stand for which evidence, as a line of HTML.
+
+    Args:
+        top: End of the scale in logits.
+
+    Example:
+        >>> evidence_scale(0.0), "2.5 logits" in evidence_scale(2.5)
+        ("<div style='opacity:.8;font-size:12px'>no evidence</div>", True)
+    """
+    if top <= 0:
+        return f"<div style='{_SMALL}'>no evidence</div>"
+    bar = np.asarray(colour_bar((9, 1)))[0]
+    stops = ",".join(f"rgb({red},{green},{blue})" for red, green, blue in bar.tolist())
+    return (
+        f"<div style='{_SMALL};display:flex;gap:6px;align-items:center'>0"
+        "<span style='flex:1;max-width:160px;height:8px;border-radius:2px;"
+        f"background:linear-gradient(90deg,{stops})'></span>{top:.3g} logits</div>"
+    )
 
 
 def _opened(photo: Path | bytes | Image.Image | NDArray[np.uint8] | None) -> Image.Image | None:
@@ -124,21 +148,7 @@ def _panel_figure(photo: Image.Image, panel: Panel, top: float) -> str:
         f"<div style='{_TRACK};position:relative;height:6px;margin:4px 0 6px'>"
         f"<div style='{_BAR};height:6px;width:{100 * panel.score:.1f}%'></div>"
         f"<div style='{_MARK};left:{99 * panel.threshold:.1f}%'></div></div></figcaption>"
-        f"{_img(picture, f'evidence for {panel.name}')}</figure>"
-    )
-
-
-def _scale(top: float) -> str:
-    """Show which colours stand for which evidence."""
-    if top <= 0:
-        return f"<div style='{_FAINT}'>no evidence for any label</div>"
-    bar = np.asarray(colour_bar((9, 1)))[0]
-    stops = ",".join(f"rgb({red},{green},{blue})" for red, green, blue in bar.tolist())
-    return (
-        f"<div style='margin-top:10px'><span style='{_FAINT}'>0</span> "
-        "<span style='display:inline-block;width:160px;height:10px;"
-        f"background:linear-gradient(90deg,{stops})'></span> "
-        f"<span style='{_FAINT}'>{top:.3g}, evidence in logits</span></div>"
+        f"{_img(picture, f'evidence for {panel.name}')}{evidence_scale(top)}</figure>"
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
-from tagsight.inference.heatmaps import colour_bar, evidence_layer, peak, strongest
+from tagsight.inference.heatmaps import colour_bar, evidence_layer, peak, scale_top
 from tagsight.runtime.amounts import amount
 from tagsight.server.responses import Evidence, Overlay
 from tagsight.visualize.contact_sheet import Section, heatmap
@@ -31,10 +31,6 @@ BAR_LENGTH = 256
 
 MOST_HEATMAPS, MOST_OVERLAYS = 8, 24
 """Numbers of labels of a photo that get one, those with the highest scores."""
-
-HINT = 0.25
-"""Share of the strongest evidence on a photo that has the last colour at the least: a label with
-less evidence stays fainter than one that is found."""
 
 _DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w-]+=[\w.-]+)*;base64,", re.ASCII)
 
@@ -59,7 +55,7 @@ def decode_data_urls(urls: Sequence[str], most: int) -> list[bytes]:
 
 
 def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
-    """Draw the evidence for the predicted labels as `explain` does, all on one scale.
+    """Draw the evidence for the predicted labels as `explain` does.
 
     Args:
         photo: The photo, with sides of at most `HEATMAP_SIDE` pixels.
@@ -83,16 +79,15 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
     names = [label.name for label in result.labels[:MOST_HEATMAPS]]
     shown = Section("", "evidence in logits", result.panels(names))
     return {
-        panel.name: png_url(heatmap(photo, panel, unit=shown.unit, top=shown.top))
-        for panel in shown.panels
+        panel.name: png_url(heatmap(photo, panel, unit=shown.unit, top=top))
+        for panel, top in zip(shown.panels, shown.tops, strict=True)
     }
 
 
 def draw_evidence(result: Result) -> Evidence:
     """Draw the evidence for the labels with the highest scores as transparent overlays.
 
-    They are looked at one at a time, so each has a scale of its own, up to the label's strongest
-    evidence, or to a share of the strongest of all labels (`HINT`).
+    Each has a scale of its own (`scale_top`).
 
     Example:
         >>> import numpy as np
@@ -111,10 +106,10 @@ def draw_evidence(result: Result) -> Evidence:
     longest = max(result.photo_size)
     width, height = (max(1, round(OVERLAY_SIDE * side / longest)) for side in result.photo_size)
     size, unit = (width, height), result.frame.pixels((1, 1))
-    least = HINT * max(strongest(panel.evidence) for panel in shown)
+    maps = [panel.evidence for panel in shown]
 
     def drawn(panel: Panel) -> Overlay:
-        top = max(least, strongest(panel.evidence))
+        top = scale_top(panel.evidence, maps)
         layer = evidence_layer(panel.evidence, top, size, result.frame.pixels(size))
         place = peak(panel.evidence, (1, 1), unit)
         return Overlay(picture=png_url(layer), top=top, peak=place)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
+from tagsight.data.photos.resizing import Frame, frame_of
 from tagsight.data.splits.near_twins import near_twins, twins_by_embedding, united
 from tagsight.errors import DataError
 from tagsight.evaluation.label_errors import LabelError, find_label_errors
@@ -108,20 +109,28 @@ class Examiner:
         return united(near_twins(check), by_encoder)
 
     @torch.inference_mode()
-    def evidence(self, path: Path, heads: Heads, label: int) -> NDArray[np.float32]:
-        """Compute the map of a label on a photo: ``(h, w)`` float32, in logits.
+    def evidence(self, path: Path, heads: Heads) -> NDArray[np.float32]:
+        """Compute the maps of a photo (`Heads.evidence`): ``(L, h, w)`` float32, in logits.
 
         Args:
             path: The photo.
             heads: Those of `label_errors`.
-            label: Index of the label.
         """
         training = self.recipe.training
         most = self.runtime.max_photo_memory
         square = read_square(path, training.image_size, training.resize, max_memory=most)
         images = on_device(stacked_pixels([square]), self.runtime)
         grid = self.system.backbone(images).float().cpu()[0].movedim(0, -1)
-        return heads.maps(grid.numpy())[..., label]
+        return heads.evidence(grid.numpy())
+
+    def frame(self, size: tuple[int, int]) -> Frame:
+        """Compute where the maps lie on a photo.
+
+        Args:
+            size: Width and height of the photo in pixels.
+        """
+        training = self.recipe.training
+        return frame_of(size, training.image_size, training.resize)
 
     def embeddings(self, paths: Sequence[Path], check: Check, log: WorkLog) -> NDArray[np.float32]:
         """Encode photos: ``(N, D)`` float32, the mean of each photo's features.

@@ -16,6 +16,7 @@ import torch
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.data.splits.split import stratified_split
+from tagsight.nn.class_activation import smoothed
 from tagsight.training.head_fit import (
     FIRST_LOGIT,
     HELD_OUT_TOLERANCE,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.training.label_prior import LabelPrior
+
+SMOOTHING = 3
+"""Side of the square of cells over which evidence is averaged, as in our recipes (decision 24)."""
 
 DIRECTIONS = 256
 """Principal directions of the embeddings that heads look at."""
@@ -115,6 +119,14 @@ class Heads:
         if self.prior is not None and self.trust is not None:
             maps += self.trust * self.prior.cells(grid)
         return maps
+
+    def evidence(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute maps to be shown: ``(h, w, D) -> (L, h, w)``, in logits.
+
+        Each cell's evidence is averaged with that around it, which changes no score.
+        """
+        maps = torch.from_numpy(self.maps(grid)).movedim(-1, 0)
+        return smoothed(maps[None], SMOOTHING)[0].numpy()
 
     @classmethod
     def outside(cls, basis: Basis, added: Added, prior: LabelPrior | None = None) -> Heads:

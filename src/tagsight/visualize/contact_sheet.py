@@ -1,14 +1,13 @@
-"""Draw heatmaps with captions, one by one or side by side on one scale."""
+"""Draw heatmaps with captions and scales, one by one or side by side."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from PIL import Image, ImageDraw
 
-from tagsight.inference.heatmaps import Panel, colour_bar, name_labels, overlay, strongest
+from tagsight.inference.heatmaps import Panel, colour_bar, name_labels, overlay, scale_top
 from tagsight.inference.lettering import font, write_line
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ SIDES = (480, 1600)
 
 _PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (38, 42, 48), (112, 118, 127), (222, 225, 230)
 _SCORE = (66, 84, 110)
-_MARGIN, _GAP, _CAPTION, _NUMBERS, _BAR = 20, 20, 56, 25, 48
+_MARGIN, _GAP, _CAPTION, _NUMBERS, _SCALE = 20, 20, 56, 25, 28
 _TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 24, 20, 14
 _NARROWEST = 230
 """Width that a caption needs, in pixels."""
@@ -30,11 +29,11 @@ _ASPECT = 1.6
 
 
 class Section(NamedTuple):
-    """Labels that share a scale.
+    """Labels of a photo whose maps have one unit.
 
     Attributes:
         title: Kind of maps.
-        unit: Caption of the scale.
+        unit: Caption of the scales.
         panels: Labels, at least one.
     """
 
@@ -43,16 +42,18 @@ class Section(NamedTuple):
     panels: Sequence[Panel]
 
     @property
-    def top(self) -> float:
-        """Strongest evidence of the section: the end of its scale.
+    def tops(self) -> list[float]:
+        """Ends of the scales of the panels (`scale_top`).
 
         Example:
-            >>> weak, strong = (np.full((2, 2), value, np.float32) for value in (0.5, 3.0))
+            >>> import numpy as np
+            >>> weak, strong = (np.full((2, 2), value, np.float32) for value in (1.5, 3.0))
             >>> panels = [Panel("dog", 0.9, 0.5, True, strong), Panel("sky", 0.6, 0.5, True, weak)]
-            >>> Section("", "evidence in logits", panels).top
-            3.0
+            >>> Section("", "evidence in logits", panels).tops
+            [3.0, 1.5]
         """
-        return strongest(np.stack([panel.evidence for panel in self.panels]))
+        maps = [panel.evidence for panel in self.panels]
+        return [scale_top(evidence, maps) for evidence in maps]
 
 
 def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image.Image:
@@ -62,28 +63,29 @@ def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image
         photo: RGB, upright; it is resized so that its longest side has 480 to 1,600 pixels.
         panel: The label.
         unit: Caption of the scale.
-        top: End of the scale, shared by all labels shown for this photo.
+        top: End of the scale (`scale_top`).
 
     Example:
+        >>> import numpy as np
         >>> dog = Panel("dog", 0.94, 0.41, found=True, evidence=np.ones((7, 7), np.float32))
         >>> heatmap(Image.new("RGB", (640, 480)), dog, unit="evidence in logits", top=1.0).size
-        (680, 624)
+        (680, 604)
     """
     longest = max(photo.size)
     scale = min(max(longest, SIDES[0]), SIDES[1]) / longest
     photo = photo.resize(_scaled(photo.size, scale), Image.Resampling.LANCZOS)
     width = max(photo.width, _NARROWEST)
-    height = _MARGIN + _CAPTION + photo.height + _BAR + _MARGIN
+    height = _MARGIN + _CAPTION + photo.height + _SCALE + _MARGIN
     sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
     box = panel.frame.pixels(photo.size)
     picture = overlay(photo, panel.evidence, top, box=box, name=panel.name)
     _draw_panel(sheet, (_MARGIN, _MARGIN), width, picture, panel)
-    _draw_scale(sheet, (_MARGIN, height - _MARGIN - _BAR), width, unit, top)
+    _draw_scale(sheet, (_MARGIN, height - _MARGIN - _SCALE), width, unit, top)
     return sheet
 
 
 def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -> Image.Image:
-    """Draw the photo and the evidence for its labels side by side, with one scale per section.
+    """Draw the photo and the evidence for its labels side by side, each with its scale.
 
     On the photo the labels found are named where the evidence for them is strongest.
 
@@ -94,17 +96,18 @@ def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -
             system and Grad-CAM.
 
     Example:
+        >>> import numpy as np
         >>> dog = Panel("dog", 0.94, 0.41, found=True, evidence=np.ones((7, 7), np.float32))
         >>> section = Section("maps", "evidence in logits", [dog])
         >>> contact_sheet(Image.new("RGB", (640, 480)), "photo.jpg", [section]).size
-        (740, 467)
+        (740, 447)
     """
     small = photo.resize(_cell_size(photo.size), Image.Resampling.LANCZOS)
     number = 1 + max(len(section.panels) for section in sections)
     plan = _plan(small.size, number)
     head = _MARGIN + 2 * _TITLE_SIZE
     heading = 2 * _NAME_SIZE if len(sections) > 1 else 0
-    block = heading + plan.height + _BAR + _GAP
+    block = heading + plan.height + _GAP
     sheet = Image.new("RGB", (plan.width + 2 * _MARGIN, head + len(sections) * block), _PAPER)
     write_line(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, plan.width)
     for i, section in enumerate(sections):
@@ -136,7 +139,7 @@ class _Plan(NamedTuple):
 
 
 def _plan(photo: tuple[int, int], number: int) -> _Plan:
-    cell = max(photo[0], _NARROWEST), photo[1] + _CAPTION
+    cell = max(photo[0], _NARROWEST), photo[1] + _CAPTION + _SCALE
     plans = (_Plan(cell, n, math.ceil(number / n)) for n in range(1, number + 1))
     return min(plans, key=lambda plan: plan.misshape)
 
@@ -149,18 +152,20 @@ def _draw_section(
     photo_size: tuple[int, int],
     section: Section,
 ) -> None:
-    width, strong = plan.cell[0], section.top
+    width, below = plan.cell[0], _CAPTION + photo.height
     write_line(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
     size = "{} x {} pixels".format(*photo_size)
     write_line(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
     named = name_labels(photo, section.panels)
     sheet.paste(named, (_MARGIN + (width - photo.width) // 2, top + _CAPTION))
-    for i, panel in enumerate(section.panels, start=1):
+    note = "each label has a scale of its own" if len(section.panels) > 1 else ""
+    write_line(sheet, (_MARGIN, top + below + 8), note, _TEXT_SIZE, _FAINT, width)
+    for i, (panel, strong) in enumerate(zip(section.panels, section.tops, strict=True), start=1):
         row, column = divmod(i, plan.columns)
         corner = _MARGIN + column * (width + _GAP), top + row * (plan.cell[1] + _GAP)
         picture = overlay(photo, panel.evidence, strong, box=panel.frame.pixels(photo.size))
         _draw_panel(sheet, corner, width, picture, panel)
-    _draw_scale(sheet, (_MARGIN, top + plan.height), plan.width, section.unit, strong)
+        _draw_scale(sheet, (corner[0], corner[1] + below), width, section.unit, strong)
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -200,14 +205,15 @@ def _draw_score(sheet: Image.Image, corner: tuple[int, int], width: int, panel: 
 def _draw_scale(
     sheet: Image.Image, corner: tuple[int, int], width: int, unit: str, top: float
 ) -> None:
-    pen, (left, upper) = ImageDraw.Draw(sheet), corner
-    length = min(300, width - 130)
-    sheet.paste(colour_bar((length, 12)), (left, upper + 12))
-    digits, ticks = font(_TEXT_SIZE), {0.0: "la", 0.5: "ma", 1.0: "ra"}
-    for share, anchor in ticks.items() if top > 0 else ():
-        x = left + share * (length - 1)
-        pen.line((x, upper + 12, x, upper + 27), fill=_FAINT)
-        pen.text((x, upper + 28), f"{share * top:.3g}", fill=_FAINT, font=digits, anchor=anchor)
-    text = unit if top > 0 else "no evidence"
-    place = left + length + 12, upper + 10
-    write_line(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)
+    """Draw a line with the colours from 0 to the end of the scale, and what that is."""
+    left, upper = corner
+    if top <= 0:
+        write_line(sheet, (left, upper + 8), "no evidence", _TEXT_SIZE, _FAINT, width)
+        return
+    end = f"{top:.3g} {unit}"
+    room = width - 2 * 16 - round(font(_TEXT_SIZE, end).getlength(end))
+    length = min(200, max(40, room))
+    write_line(sheet, (left, upper + 8), "0", _TEXT_SIZE, _FAINT, width)
+    sheet.paste(colour_bar((length, 12)), (left + 16, upper + 10))
+    place = left + length + 24
+    write_line(sheet, (place, upper + 8), end, _TEXT_SIZE, _FAINT, left + width - place)

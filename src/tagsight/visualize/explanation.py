@@ -200,8 +200,8 @@ def _explain(
     limited = [section._replace(panels=section.panels[:MOST_PANELS]) for section in sections]
     _save(contact_sheet(photo, _title(result, shown), limited), sheet)
     own = sections[0]
-    for panel, file in zip(own.panels, files, strict=True):
-        _save(heatmap(photo, panel, unit=own.unit, top=own.top), file, panel.name)
+    for panel, top, file in zip(own.panels, own.tops, files, strict=True):
+        _save(heatmap(photo, panel, unit=own.unit, top=top), file, panel.name)
     return Explanation(result, shown, sheet, tuple(files))
 
 

@@ -11,10 +11,11 @@ from PIL import Image
 from report_page import Page
 
 from tagsight.data.annotations import Annotations
+from tagsight.data.photos.resizing import WHOLE
 from tagsight.errors import DataError
 from tagsight.evaluation.label_errors import LabelError
 from tagsight.visualize.reports import label_error_page
-from tagsight.visualize.reports.label_error_page import ShownError, label_errors_page
+from tagsight.visualize.reports.label_error_page import ErrorEvidence, ShownError, label_errors_page
 
 HOSTILE = "</script><script>alert('x')</script>"
 
@@ -29,14 +30,21 @@ def rows(tmp_path) -> Annotations:
 
 
 def shown(evidence: bool = True) -> list[ShownError]:
-    place = np.array([[0, 4], [0, 0]], np.float32) if evidence else None
+    map_ = np.array([[0, 4], [0, 0]], np.float32)
+    place = ErrorEvidence(map_, 16.0, WHOLE) if evidence else None
     return [ShownError(LabelError(2, 0, 1, 0.03, 0.97, ("photo", "twins")), place)]
 
 
 def test_a_label_stands_with_its_photo_evidence_and_both_opinions(rows):
     page = Page(label_errors_page(rows, shown(), "labels.csv"))
     assert len(page.all("img")) == 2
-    for part in ("the table says present", "probably absent (97%)", "opposite", "score 0.03"):
+    for part in (
+        "the table says present",
+        "probably absent (97%)",
+        "opposite",
+        "score 0.03",
+        "16 logits",
+    ):
         assert part in page.text
 
 

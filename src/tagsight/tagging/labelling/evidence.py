@@ -8,10 +8,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
-from tagsight.inference.heatmaps import evidence_layer, peak, strongest
-from tagsight.nn.class_activation import smoothed
+from tagsight.inference.heatmaps import evidence_layer, peak, scale_top
 from tagsight.tagging.labelling.thumbnails import state_of
 
 if TYPE_CHECKING:
@@ -27,9 +25,6 @@ MOST_GRIDS = 16
 
 SIDE = 512
 """Longest side of an overlay, in pixels."""
-
-SMOOTHING = 3
-"""Side of the square of cells over which evidence is averaged, as in our recipes (decision 24)."""
 
 
 class Overlay(NamedTuple):
@@ -91,9 +86,7 @@ def draw_evidence(
     column: int,
     encoder: PhotoEncoder,
 ) -> Overlay:
-    """Draw the evidence for a label, on the scale of all labels that the photo probably has.
-
-    Each cell's evidence is averaged with that around it, which changes no score.
+    """Draw the evidence for a label, on a scale beside the labels that the photo probably has.
 
     Args:
         grid: ``(h, w, D)`` float32, of the photo.
@@ -117,8 +110,7 @@ def draw_evidence(
         >>> [round(place, 2) for place in drawn.peak]
         [0.64, 0.36]
     """
-    cells = torch.from_numpy(learned.fitted.heads.maps(grid)).movedim(-1, 0)
-    maps = smoothed(cells[None], SMOOTHING)[0].numpy()
+    maps = learned.fitted.heads.evidence(grid)
     scores = learned.fitted.decision.scores(maps.mean((1, 2)))
     shown = learned.fitted.decision.predicted(scores)
     shown[column] = True
@@ -126,7 +118,7 @@ def draw_evidence(
     width, height = (max(1, round(scale * side)) for side in size)
     box = encoder.frame(size).pixels((width, height))
     evidence = np.ascontiguousarray(maps[column], np.float32)
-    top = strongest(maps[shown])
+    top = scale_top(evidence, maps[shown])
     layer = evidence_layer(evidence, top, (width, height), box)
     file = io.BytesIO()
     layer.save(file, "PNG")

@@ -121,7 +121,10 @@ class Against:
         pictures, scores = [], []
         for figures, decided in zip(self._figures, self._decided, strict=True):
             drawn = figures.evidence(path, asked, f"{path.name}, evidence for {asked}")
-            pictures.append(Html() if drawn is None else drawn.picture)
+            if drawn is not None:
+                pictures.append(
+                    element("div", drawn.picture, element("div", drawn.scale, class_="scale"))
+                )
             score, threshold = decided.scores[photo, label], decided.thresholds[label]
             scores.append(f"{score:.2f} (threshold {threshold:.2f})")
         has = "has it" if self._decided[0].targets[photo, label] == 1 else "does not have it"

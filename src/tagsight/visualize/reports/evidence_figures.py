@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from tagsight.data.photos.reading import open_photo
 from tagsight.errors import DataError
-from tagsight.inference.heatmaps import overlay, strongest
+from tagsight.inference.heatmaps import overlay, scale_top
 from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.notebook import evidence_scale
 from tagsight.inference.recognizer import Recognizer
 from tagsight.visualize.reports.elements import Html, element
 
@@ -32,14 +32,11 @@ class Evidence(NamedTuple):
 
     Attributes:
         picture: The photo with the map, as an ``img``; empty if there is no room.
-        top: Strongest evidence for any of the labels found and this one, in logits, which has the
-            brightest colour.
-        here: Strongest evidence for this label, in logits.
+        scale: The colours, from 0 to the evidence in logits that the brightest stands for.
     """
 
     picture: Html
-    top: float
-    here: float
+    scale: Html
 
 
 class EvidenceFigures:
@@ -78,8 +75,7 @@ class EvidenceFigures:
     def evidence(self, path: Path, label: str, alt: str) -> Evidence | None:
         """Draw the evidence for a label on a photo that was recognised; None if it cannot be read.
 
-        All maps of a photo have one scale: that of the labels found and the one asked for, so that
-        weak evidence looks weak.
+        The scale is that of the label (`scale_top`) beside the labels found.
 
         Args:
             path: The photo.
@@ -91,11 +87,11 @@ class EvidenceFigures:
         if result is None or photo is None:
             return None
         panels = {panel.name: panel for panel in result.panels(result.shown([label]))}
-        top = strongest(np.stack([panel.evidence for panel in panels.values()]))
         own = panels[label]
+        top = scale_top(own.evidence, [panel.evidence for panel in panels.values()])
         drawn = overlay(photo, own.evidence, top, box=own.frame.pixels(photo.size))
-        here = strongest(own.evidence)
-        return Evidence(self._pictures.picture(drawn, alt), top, here)
+        picture = self._pictures.picture(drawn, alt)
+        return Evidence(picture, Html(evidence_scale(top)) if picture else Html())
 
 
 def evidence_figure(evidence: Evidence | None, caption: Iterable[Html]) -> Html:
@@ -109,9 +105,9 @@ def evidence_figure(evidence: Evidence | None, caption: Iterable[Html]) -> Html:
         >>> evidence_figure(None, [element("b", "dog")])
         '<figure><figcaption><div><b>dog</b></div></figcaption></figure>'
     """
-    picture = Html() if evidence is None else evidence.picture
     lines = [element("div", line) for line in caption]
-    return element("figure", picture, element("figcaption", lines))
+    picture, scale = (Html(), Html()) if evidence is None else evidence
+    return element("figure", picture, element("figcaption", scale, lines))
 
 
 def _small(path: Path) -> Image.Image | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.errors import DataError
-from tagsight.inference.heatmaps import overlay, strongest
+from tagsight.inference.heatmaps import overlay
+from tagsight.inference.notebook import evidence_scale
 from tagsight.runtime.amounts import amount
 from tagsight.visualize.reports.elements import Html, element, joined, name
 from tagsight.visualize.reports.page import Section, html_page
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tagsight.data.annotations import Annotations
+    from tagsight.data.photos.resizing import Frame
     from tagsight.evaluation.label_errors import LabelError, Reason
 
 MOST_SHOWN, SIDE = 200, 224
@@ -39,16 +41,30 @@ REASONS: dict[Reason, str] = {
 }
 
 
+class ErrorEvidence(NamedTuple):
+    """Where the evidence for a label is on a photo.
+
+    Attributes:
+        map: ``(h, w)`` float, in logits.
+        top: End of its scale in logits (`scale_top`).
+        frame: Where on the photo the map lies.
+    """
+
+    map: NDArray[np.float32]
+    top: float
+    frame: Frame
+
+
 class ShownError(NamedTuple):
     """A label that is probably wrong, and where its evidence is on the photo.
 
     Attributes:
         error: The label.
-        evidence: ``(h, w)`` float, its map on the whole photo in logits; None for none.
+        evidence: Its evidence; None for none.
     """
 
     error: LabelError
-    evidence: NDArray[np.float32] | None
+    evidence: ErrorEvidence | None
 
 
 def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], title: str) -> str:
@@ -126,12 +142,12 @@ def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Ht
     path = annotations.paths[error.row]
     given, other = ("present", "absent") if error.given else ("absent", "present")
     photo = None if pictures.left <= 0 else thumbnail(path, SIDE)
-    drawn: list[Html] = []
-    if photo is not None:
-        drawn.append(pictures.picture(photo, f"{path.name}"))
-        if shown.evidence is not None and strongest(shown.evidence) > 0:
-            on_photo = overlay(photo, shown.evidence, strongest(shown.evidence))
-            drawn.append(pictures.picture(on_photo, f"evidence for {label}"))
+    drawn = [] if photo is None else [pictures.picture(photo, path.name)]
+    if photo is not None and shown.evidence is not None:
+        evidence, top, frame = shown.evidence
+        on_photo = overlay(photo, evidence, top, box=frame.pixels(photo.size))
+        picture = pictures.picture(on_photo, f"evidence for {label}")
+        drawn.append(element("div", picture, Html(evidence_scale(top)) if picture else None))
     return element(
         "li",
         element("div", drawn, class_="pictures"),

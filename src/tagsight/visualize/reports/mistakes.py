@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 MOST, MOST_NAMED = 24, 4
 """Mistakes of each kind, and labels named below a photo."""
 
-SCALE = (
-    "Colour shows where the evidence for the label is, in one scale for each photo: the brightest "
-    "colour is the strongest evidence for any label found there."
-)
+SCALE = "Colour shows where the evidence for the label is, on the scale below each photo."
 
 
 class Mistakes:
@@ -101,9 +98,6 @@ class Mistakes:
             joined("has ", self._named(photo, self._decided.targets[photo] == 1)),
             joined("predicted ", self._named(photo, self._decided.predicted[photo])),
         ]
-        if evidence is not None:
-            share = f"evidence {evidence.here:.1f} of {evidence.top:.1f}"
-            lines.append(text(share if evidence.here > 0 else "no evidence"))
         lines.append(element("span", name(path.name), class_="file"))
         return evidence_figure(evidence, lines)
 
