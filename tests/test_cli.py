@@ -8,7 +8,7 @@ from programs import ended, python
 from pydantic import TypeAdapter
 
 import tagsight.systems.catalogue
-from tagsight.cli import COMMANDS, DEBUG, main, with_standard_output
+from tagsight.cli import COMMANDS, DEBUG, app, main, with_standard_output
 from tagsight.errors import DataError
 from tagsight.systems.catalogue import DEFAULT_RECIPE
 
@@ -261,6 +261,17 @@ def test_json_without_a_file_means_standard_output(tmp_path, monkeypatch, follow
 @pytest.mark.parametrize("option", ["--json", "--out", "--problems"])
 def test_a_dash_after_an_option_means_standard_output(option):
     assert with_standard_output(["tag", option, "-", "a"]) == ["tag", f"{option}=-", "a"]
+
+
+@pytest.mark.parametrize("command", ["tag", "explain", "index"])
+def test_photos_stand_before_or_after_the_options(tmp_path, command):
+    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for photo in photos:
+        photo.touch()
+    for given in (["model", *photos, "--out", "o"], ["model", "--out", "o", *photos]):
+        tokens = [command, *map(str, given)]
+        _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        assert bound.args[1:] == tuple(photos)
 
 
 COMPLETED = """

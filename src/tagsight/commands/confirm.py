@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tagsight.commands.options import PhotoPath, journal_file
+from tagsight.commands.options import PhotoPaths, journal_file
 from tagsight.commands.output import FAILED, print_info, print_result
 from tagsight.commands.problems import listed
 from tagsight.errors import DataError
@@ -16,9 +16,7 @@ PART = 256
 
 
 def confirm(
-    paths: list[PhotoPath],
-    /,
-    *,
+    *paths: PhotoPaths,
     dry_run: bool = False,
     sidecar_dir: Path | None = None,
     sidecar_name: Literal["stem", "full"] | None = None,

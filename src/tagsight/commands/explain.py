@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tagsight.commands.options import Hardware, NewLabels, PhotoPath
+from tagsight.commands.options import Hardware, NewLabels, PhotoPaths
 from tagsight.commands.output import FAILED, print_info, print_result
 
 
 def explain(
     model: Path,
-    photos: list[PhotoPath],
     /,
-    *,
+    *photos: PhotoPaths,
     out: Path,
     label: list[str] | None = None,
     grad_cam: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tagsight.commands.options import Engine, PhotoPath, RecognitionHardware
+from tagsight.commands.options import Engine, PhotoPaths, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info
 from tagsight.commands.problems import listed
 from tagsight.runtime.amounts import amount
@@ -13,9 +13,8 @@ from tagsight.runtime.amounts import amount
 
 def index(
     model: Path,
-    paths: list[PhotoPath],
     /,
-    *,
+    *paths: PhotoPaths,
     out: Path,
     problems: Path | None = None,
     hardware: RecognitionHardware = RecognitionHardware(),

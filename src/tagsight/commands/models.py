@@ -35,7 +35,8 @@ def check_model(command: Callable[..., object], arguments: Mapping[str, object])
         tagsight.errors.DataError: expected the model before the photos, got photos; ...
     """
     parameters = signature(command).parameters.values()
-    first, *others = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_ONLY] or [""]
+    kinds = Parameter.POSITIONAL_ONLY, Parameter.VAR_POSITIONAL
+    first, *others = [p.name for p in parameters if p.kind in kinds] or [""]
     if first != "model":
         return
     model = arguments["model"]

@@ -70,6 +70,9 @@ def is_there(_kind: object, path: Path | None) -> None:
 
 LabelsPath = Annotated[Path, Parameter(validator=is_there)]
 PhotoPath = Annotated[Path, Parameter(validator=leads_somewhere)]
+PhotoPaths = Annotated[PhotoPath, Parameter(required=True)]
+"""Photos of a command, at least one; of its arguments, they may stand before or after options."""
+
 Engine = Literal["plain", "ray"]
 """What recognises many photos: this process, or those of a Ray cluster."""
 

@@ -9,7 +9,7 @@ from tagsight.commands.output import FAILED, print_info, shown_source
 from tagsight.runtime.escaping import csv_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import TextIO
 
@@ -86,7 +86,7 @@ def listed(file: Path | None) -> Iterator[LeftOut]:
         yield LeftOut(table)
 
 
-def no_photo_found(paths: list[Path]) -> int:
+def no_photo_found(paths: Sequence[Path]) -> int:
     """Say that there is no photo at some paths, and return the exit code.
 
     Example:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tagsight.commands.options import Engine, NewLabels, PhotoPath, RecognitionHardware
+from tagsight.commands.options import Engine, NewLabels, PhotoPaths, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, print_info, print_result
 from tagsight.commands.problems import listed, no_photo_found
 from tagsight.commands.tag_options import Output, Sidecars, TagSelection
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 def tag(
     model: Path,
-    paths: list[PhotoPath],
     /,
-    *,
+    *paths: PhotoPaths,
     output: Output = Output(),
     wanted: TagSelection = TagSelection(),
     sidecars: Sidecars = Sidecars(),

@@ -16,7 +16,7 @@ from tagsight.commands.output import STANDARD_OUTPUT
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
     from tagsight.tagging.tagging import Selection, TagWriter
@@ -130,7 +130,7 @@ class TagSelection:
         raise DataError(msg)
 
     def photos(
-        self, paths: list[Path], on_problem: Callable[[Path, str], object]
+        self, paths: Sequence[Path], on_problem: Callable[[Path, str], object]
     ) -> Iterator[Path]:
         """Find the photos of the part.
 
@@ -213,7 +213,7 @@ class Sidecars:
         self,
         form: Literal["txt", "xmp", "embedded"],
         model: str,
-        given: list[Path],
+        given: Sequence[Path],
         labels: Iterable[str],
     ) -> Iterator[TagWriter]:
         """Open the journal and yield the writer of sidecars, or of keywords inside photos.
