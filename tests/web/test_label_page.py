@@ -302,6 +302,23 @@ def test_any_number_of_photos_needs_few_elements(visit, album: Path, tmp_path: P
         assert 200 < index < MANY - 200
 
 
+def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path: Path):
+    folder = tmp_path / "album"
+    folder.mkdir()
+    with labelling(tmp_path / "nothing", folder) as server:
+        page = visit(server.address, ready="#empty:has-text('There is no photo in album.')")
+        assert page.locator("#left-out").is_hidden()
+    (folder / "cut.jpg").write_bytes(b"no photo")
+    (folder / " in front.jpg").write_bytes(b"no photo")
+    with labelling(tmp_path / "project", folder) as server:
+        page = visit(server.address, ready="#empty:has-text('None of the photos')", size=(390, 844))
+        page.locator("#left-out", has_text="2 left out").click()
+        said = page.locator("#left-out-dialog li").all_inner_texts()
+        assert [one.split()[0] for one in said] == ["in", "cut.jpg"]
+        assert "rename it" in said[0]
+        require_accessible(page, "photos that were left out")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (1440, 900)])
 def test_every_view_fits_the_screen_and_is_accessible(open_page, width, height, scheme):

@@ -43,6 +43,26 @@ def test_photos_are_seen_before_anything_is_learned_and_the_rest_says_why_not(se
         session.photos(Query("best"), 0, 5)
 
 
+NOT_USABLE = {"text.jpg": "another kind", "empty.jpg": "an empty file"}
+NOT_NAMED = [" space.jpg", "new\nline.jpg", "back\\slash.jpg", "a:b.jpg"]
+
+
+def test_photos_that_cannot_be_used_are_listed_with_the_reason(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "text.jpg").write_text("no photo")
+    (folder / "empty.jpg").touch()
+    for name in NOT_NAMED:
+        Image.new("RGB", (8, 8)).save(folder / name)
+    with session_in(tmp_path) as session:
+        left_out = dict(session.project.photos.left_out(100))
+        assert session.view().left_out == len(left_out) == len(NOT_USABLE) + len(NOT_NAMED)
+        assert all(reason in left_out[name] for name, reason in NOT_USABLE.items())
+        assert "rename it" in left_out["new\\nline.jpg"]
+        shown = session.photos(Query("all"), 0, 100)
+        assert not {photo.name for photo in shown.photos} & {*NOT_USABLE, *NOT_NAMED}
+
+
 def test_what_is_learned_orders_the_queue_and_the_order_stays_until_a_fresh_one(session):
     red = teach(session)
     query = Query("probably-yes", red)

@@ -14,6 +14,7 @@ from tagsight.tagging.labelling import orders
 from tagsight.tagging.labelling.views import (
     BatchView,
     LabelView,
+    LeftOut,
     PhotoDetail,
     PhotosView,
     PhotoView,
@@ -132,6 +133,11 @@ def _add_project_routes(app: FastAPI, session: Session, journal: Path) -> None:
     def project() -> ProjectView:
         """Describe the project: photos, progress, labels and queues."""
         return session.view()
+
+    @app.get("/label/left-out", tags=["project"], responses=RESPONSES)
+    def left_out() -> list[LeftOut]:
+        """List the photos that cannot be used, and why: the first 1,000."""
+        return [LeftOut(*one) for one in session.project.photos.left_out(MOST_LISTED)]
 
     @app.post("/label/write", tags=["project"], responses=RESPONSES)
     def write(body: Writing) -> Written:

@@ -44,12 +44,14 @@ class Progress(NamedTuple):
         photos: Photos that can have some.
         seconds_left: Estimated; None if unknown.
         problem: Why it stopped before the end, or None.
+        left_out: Photos that cannot be used.
     """
 
     encoded: int
     photos: int
     seconds_left: float | None
     problem: str | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ class Background:
         ...         background.start()
         ...         background.finish()
         >>> background.progress, features.embeddings().shape
-        (Progress(encoded=1, photos=1, seconds_left=0.0, problem=None), (1, 2280))
+        (Progress(encoded=1, photos=1, seconds_left=0.0, problem=None, left_out=0), (1, 2280))
     """
 
     def __init__(
@@ -148,7 +150,7 @@ class Background:
 
     def _encode(self) -> None:
         started = time.monotonic()
-        encoded, photos, _, _ = first = self._counted(None)
+        encoded, photos, _, _, left_out = first = self._counted(None)
         self._report(first)
         runtime = self._encoder.runtime
         with closing(runtime.pipeline(self._read, self._forward, self._batches())) as results:
@@ -156,10 +158,11 @@ class Background:
                 self._note(reads, features)
                 unusable = sum(read.found is None for read in reads)
                 encoded, photos = encoded + len(reads) - unusable, photos - unusable
+                left_out += unusable
                 done = encoded - first.encoded
                 rate = done / max(time.monotonic() - started, 1e-9)
                 left = (photos - encoded) / rate if done else None
-                self._report(Progress(encoded, photos, left))
+                self._report(Progress(encoded, photos, left, left_out=left_out))
                 if self._stopped.is_set():
                     raise _Stopped
         self._report(self._counted(0.0))
@@ -215,7 +218,8 @@ class Background:
     def _counted(self, seconds_left: float | None) -> Progress:
         there = self._project.photos.there()
         slots = self._features.slots(self._project.photos.count)
-        return Progress(int((slots[there - 1] >= 0).sum()), len(there), seconds_left)
+        encoded, left_out = (slots[there - 1] >= 0).sum(), self._project.photos.count_left_out()
+        return Progress(int(encoded), len(there), seconds_left, left_out=left_out)
 
     def _report(self, progress: Progress) -> None:
         self.progress = progress

@@ -14,7 +14,9 @@ from tagsight.data.formats.label_project import (
     unpacked_look,
 )
 from tagsight.data.photos.finding import find_photos
-from tagsight.data.source import FORBIDDEN, photo_name
+from tagsight.data.source import photo_name
+from tagsight.errors import DataError
+from tagsight.runtime.escaping import printable
 from tagsight.runtime.threads import batched
 from tagsight.tagging.labelling.errors import UnknownIdError
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     from tagsight.data.photos.traits import Look
     from tagsight.tagging.labelling.database import Database
+
+UNNAMED = "no table of labels can hold its name: rename it"
+"""Why a photo is left out whose name has control characters, a backslash or a space in front."""
 
 PART = 1000
 """Photos that are noted in one transaction while the folder is searched."""
@@ -103,6 +108,7 @@ class Photos:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self.folder = folder
+        self._unnamed: set[str] = set()
         with database.reading() as connection:
             ((count,),) = connection.execute("SELECT count(*) FROM photos")
         self.count: int = count
@@ -143,8 +149,9 @@ class Photos:
         found = []
         for path in paths:
             name = path.relative_to(self.folder).as_posix()
-            if FORBIDDEN.search(name) or "\\" in name:
-                continue  # no format of labels could name it
+            if not _can_be_named(name):
+                self._unnamed.add(printable(name))
+                continue
             try:
                 status = path.stat()
             except OSError:
@@ -157,6 +164,25 @@ class Photos:
         query = "SELECT id FROM photos WHERE NOT gone AND problem IS NULL ORDER BY id"
         with self._database.reading() as connection:
             return np.fromiter((number for (number,) in connection.execute(query)), np.int64)
+
+    def left_out(self, limit: int) -> list[tuple[str, str]]:
+        """Return paths of photos that are there and cannot be used, and why, in their order.
+
+        Args:
+            limit: Most photos to return.
+        """
+        query = "SELECT path, problem FROM photos WHERE NOT gone AND problem IS NOT NULL"
+        with self._database.reading() as connection:
+            unusable = connection.execute(f"{query} ORDER BY path LIMIT ?", (limit,)).fetchall()
+        unnamed = [(name, UNNAMED) for name in sorted(self._unnamed)]
+        return (unnamed + unusable)[:limit]
+
+    def count_left_out(self) -> int:
+        """Count the photos that are there and cannot be used."""
+        query = "SELECT count(*) FROM photos WHERE NOT gone AND problem IS NOT NULL"
+        with self._database.reading() as connection:
+            ((unusable,),) = connection.execute(query)
+        return int(unusable) + len(self._unnamed)
 
     def rows(self, ids: Sequence[int]) -> list[Photo]:
         """Return photos by their ids, in the order given.
@@ -221,3 +247,10 @@ class Photos:
             rows = connection.execute(query).fetchall()
         found = (ProjectPhoto(path, content, unpacked_look(look)) for path, content, look in rows)
         return np.array(twin_groups(list(found)), np.int64)
+
+
+def _can_be_named(name: str) -> bool:
+    try:
+        return photo_name(name, "") == name
+    except DataError:
+        return False

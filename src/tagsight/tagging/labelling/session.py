@@ -153,6 +153,7 @@ class Session:
             progress.encoded,
             progress.seconds_left,
             progress.problem,
+            progress.left_out,
             self.project.revision,
             0 if learned is None else learned.revision,
             self.labels(),

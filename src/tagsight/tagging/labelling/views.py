@@ -69,6 +69,7 @@ class ProjectView:
         encoded: Those that have features.
         seconds_left: Until all have some; None if that is not known.
         problem: Why no more photos are encoded, or None.
+        left_out: Photos that are there and cannot be used.
         revision: Number of the last batch of judgements.
         model_revision: Number of the model that scores are of; 0 before the first.
         labels: The labels, in the order in which they were made.
@@ -80,10 +81,19 @@ class ProjectView:
     encoded: int
     seconds_left: float | None
     problem: str | None
+    left_out: int
     revision: int
     model_revision: int
     labels: list[LabelView]
     queues: list[QueueView]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A photo that is there and cannot be used: its path below the folder, and why."""
+
+    path: str
+    problem: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import { KEY_GROUPS, Keys } from "./keys.js";
 import { editLabel } from "./label_dialog.js";
 import { LabelsPanel } from "./labels_panel.js";
 import { dot, mark, VERDICTS } from "./marks.js";
-import { openWriting, showKeys, startMenus } from "./menus.js";
+import { openWriting, showKeys, showLeftOut, startMenus } from "./menus.js";
 import { knownPhoto, PhotoList } from "./photo_list.js";
 import { Pointing } from "./pointing.js";
 import { tree } from "./project.js";
@@ -122,6 +122,7 @@ export class Desk {
     byId("undo").addEventListener("click", () => this.judging.undo());
     byId("redo").addEventListener("click", () => this.judging.redo());
     byId("write-button").addEventListener("click", openWriting);
+    byId("left-out").addEventListener("click", () => showLeftOut().catch(({ message }) => this.notices.trouble(message)));
     byId("keys-button").addEventListener("click", () => this.#showKeys());
     byId("size").addEventListener("input", (event) => this.grid.resize(Number(event.target.value)));
     for (const id of ["panel-open", "panel-close"]) {
@@ -337,7 +338,7 @@ export class Desk {
 
   #showHand() {
     const { label } = this.project;
-    byId("hand").replaceChildren(...(label ? [dot(label), element("span", {}, label.name)] : [element("span", { class: "faint" }, "No label yet")]));
+    byId("hand").replaceChildren(...(label ? [dot(label), element("bdi", {}, label.name)] : [element("span", { class: "faint" }, "No label yet")]));
     byId("verdicts").setAttribute("aria-label", label ? `Judge the selected photos: ${label.name}` : "Judge the selected photos");
   }
 

@@ -67,7 +67,7 @@ export class LabelsPanel extends EventTarget {
   }
 
   async #make() {
-    const name = byId("new-name").value.trim().replace(/\s*\/\s*/g, "/");
+    const name = byId("new-name").value.trim().replace(/\s*\/[\s/]*/g, "/").replace(/^\/|\/$/g, "");
     if (!name) return;
     try {
       await this.project.make(name);
@@ -90,7 +90,7 @@ export class LabelsPanel extends EventTarget {
     const line = element("li", { class: label ? "label-row" : "label-parent" });
     line.style.setProperty("--depth", depth);
     if (!label) {
-      line.append(name);
+      line.append(element("bdi", {}, name));
       return line;
     }
     const inHand = label.id === this.project.hand;
@@ -101,7 +101,7 @@ export class LabelsPanel extends EventTarget {
       { class: "take", "data-focus": `take-${label.id}`, "aria-pressed": String(inHand), title: label.name, click: () => this.project.takeInHand(label.id) },
       element("kbd", { "aria-hidden": "true" }, label.shortcut ?? ""),
       dot(label),
-      element("span", { class: "label-name" }, name, said),
+      element("span", { class: "label-name" }, element("bdi", {}, name), said),
     );
     const buttons = new Map(
       VERDICTS.map(({ state: of, value, title }) => [

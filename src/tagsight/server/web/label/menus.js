@@ -2,7 +2,7 @@
 
 import { byId, element } from "../dom.js";
 import { icon } from "./marks.js";
-import { send } from "./server.js";
+import { get, send } from "./server.js";
 
 const FORMATS = [
   ["csv", "labels.csv", "A row for each photo, a column for each label: 1, 0, or empty where not judged."],
@@ -71,6 +71,18 @@ export function openWriting() {
     element("ul", { class: "choices" }, ...FORMATS.map(([format, title, text]) =>
       element("li", {}, element("button", { class: "choice", click: write(format) }, element("strong", {}, title), element("span", {}, text))))),
     result,
+  );
+  dialog.showModal();
+}
+
+/** List the photos that cannot be used, and why. */
+export async function showLeftOut() {
+  const dialog = byId("left-out-dialog");
+  const rows = (await get("left-out")).map(({ path, problem }) => element("li", {}, element("strong", {}, element("bdi", {}, path)), element("span", {}, sentence(problem))));
+  dialog.replaceChildren(
+    heading("left-out-heading", "Photos that cannot be used", dialog),
+    element("p", { class: "hint" }, "They are left out, and are looked at again when the file changes and tagsight is started again."),
+    element("ul", { class: "choices left-out" }, ...rows),
   );
   dialog.showModal();
 }

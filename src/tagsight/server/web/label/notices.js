@@ -67,15 +67,19 @@ export class Notices {
 }
 
 /** Show how many photos have features, and how long the rest takes. */
-function showProgress({ photos, encoded, seconds_left: left, problem }) {
+function showProgress({ photos, encoded, seconds_left: left, problem, left_out: leftOut }) {
   const done = encoded >= photos;
   const bar = byId("progress");
   bar.hidden = done || !photos;
   bar.setAttribute("aria-valuenow", photos ? Math.floor((100 * encoded) / photos) : 0);
   bar.firstElementChild.style.transform = `scaleX(${photos ? encoded / photos : 0})`;
   const time = left === null || left === undefined ? "" : `, ${duration(left)} left`;
-  byId("progress-text").textContent = problem && !done ? problem : done ? `${photos.toLocaleString("en")} photos` : `Computing features: ${encoded.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
+  byId("progress-text").textContent = problem && !done ? problem : done ? counted(photos) : `Computing features: ${encoded.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
+  byId("left-out").hidden = !leftOut;
+  byId("left-out").textContent = leftOut ? `${leftOut.toLocaleString("en")} left out` : "";
 }
+
+const counted = (photos) => (photos === 1 ? "1 photo" : `${photos.toLocaleString("en")} photos`);
 
 function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;

@@ -81,12 +81,13 @@ export class Project extends EventTarget {
   }
 }
 
-/** Order labels as a tree of their paths; a parent that is no label itself has id null. */
+/** Order labels as a tree of their paths; a parent has no label if none has its name. */
 export function tree(labels) {
   const root = { children: new Map() };
   for (const label of labels) {
     let node = root;
-    const parts = label.name.split("/");
+    const levels = label.name.split("/");
+    const parts = levels.includes("") ? [label.name] : levels;
     parts.forEach((part, depth) => {
       if (!node.children.has(part)) node.children.set(part, { name: part, depth, label: null, children: new Map() });
       node = node.children.get(part);

@@ -8,6 +8,7 @@ const ALL = { name: "all", title: "All photos", needs_label: false, available: t
 /** Fires "choose" when other photos are to be shown, in the order that is best now. */
 export class QueueBar extends EventTarget {
   #offered = "";
+  #region = null;
 
   constructor(project) {
     super();
@@ -19,7 +20,10 @@ export class QueueBar extends EventTarget {
       this.choose();
     });
     for (const name of ["change", "hand"]) project.addEventListener(name, () => this.#allowStates());
-    project.addEventListener("change", () => this.#offerAgain());
+    project.addEventListener("change", () => {
+      this.#offerAgain();
+      this.#sayWhyEmpty();
+    });
   }
 
   /** Parameters of the request for its photos. */
@@ -73,7 +77,20 @@ export class QueueBar extends EventTarget {
     byId("queue-reason").textContent = region ? `Photos with a region like the one in ${region.photo.name}. Esc goes back.` : this.queue.meaning;
     byId("queue-count").textContent = list.total === null ? "" : `${list.total.toLocaleString("en")} ${list.total === 1 ? "photo" : "photos"}`;
     byId("empty").hidden = list.total !== 0;
-    byId("empty").textContent = this.showsAll && !region ? "Looking for photos …" : this.#reasonOfEmptiness;
+    this.#region = region;
+    this.#sayWhyEmpty();
+  }
+
+  #sayWhyEmpty() {
+    byId("empty").textContent = this.showsAll && !this.#region ? this.#reasonWithoutPhotos : this.#reasonOfEmptiness;
+  }
+
+  get #reasonWithoutPhotos() {
+    const { problem, seconds_left: left, left_out: leftOut, name } = this.project.info;
+    if (problem) return problem;
+    if (left !== 0) return "Looking for photos …";
+    if (leftOut) return `None of the photos in ${name} can be used; the line above says why.`;
+    return `There is no photo in ${name}. Put some there, and start tagsight again.`;
   }
 
   get #reasonOfEmptiness() {
