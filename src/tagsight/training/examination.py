@@ -62,7 +62,9 @@ class Examiner:
             DataError: If its weights are not there.
         """
         labels = empty_label_space(["any"], vector_length=_VECTOR_LENGTH)
-        return cls(build_system(recipe, labels).to(runtime.device).eval(), recipe, runtime)
+        without_names = recipe.settings.model_copy(update={"class_names": False})
+        nameless = recipe.model_copy(update={"settings": without_names})
+        return cls(build_system(nameless, labels).to(runtime.device).eval(), recipe, runtime)
 
     def label_errors(
         self, annotations: Annotations, check: Check, log: WorkLog
