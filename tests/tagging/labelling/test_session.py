@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 
 import numpy as np
@@ -61,6 +62,18 @@ def test_photos_that_cannot_be_used_are_listed_with_the_reason(tmp_path):
         assert "rename it" in left_out["new\\nline.jpg"]
         shown = session.photos(Query("all"), 0, 100)
         assert not {photo.name for photo in shown.photos} & {*NOT_USABLE, *NOT_NAMED}
+
+
+def test_photos_that_could_not_be_used_are_looked_at_again_the_next_time(tmp_path):
+    photo = tmp_path / "photos" / "a.png"
+    photo.parent.mkdir()
+    Image.new("RGB", (8, 8)).save(photo)
+    whole = photo.read_bytes()
+    for content, left_out in ((b"0" * len(whole), 1), (whole, 0)):
+        photo.write_bytes(content)
+        os.utime(photo, (1, 1))
+        with session_in(tmp_path) as session:
+            assert session.view().left_out == left_out
 
 
 def test_what_is_learned_orders_the_queue_and_the_order_stays_until_a_fresh_one(session):

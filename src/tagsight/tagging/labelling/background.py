@@ -190,6 +190,8 @@ class Background:
             )
         except DataError as error:
             return _Read(photo, None, None, str(error))
+        except FileNotFoundError:
+            return _Read(photo, None, None, "it is not there any more")
         except OSError as error:
             return _Read(photo, None, None, error.strerror or str(error))
         if self._thumbnails.get(photo) is None:

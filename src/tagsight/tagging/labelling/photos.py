@@ -116,6 +116,9 @@ class Photos:
     def search(self, on_part: Callable[[], object]) -> None:
         """Note which photos are in the folder: new ones, changed ones, and those that are gone.
 
+        Photos that could not be used are to be looked at again: a disk may be back, or a reader of
+        their kind installed.
+
         Args:
             on_part: Called after each part of the photos that is noted.
 
@@ -123,6 +126,8 @@ class Photos:
             DataError: If the folder does not exist.
         """
         seen: set[int] = set()
+        with self._database.changes() as connection:
+            connection.execute("UPDATE photos SET problem = NULL WHERE problem IS NOT NULL")
         for part in batched(find_photos([self.folder]), PART):
             seen.update(self.note(self._states(part)))
             on_part()

@@ -208,7 +208,9 @@ def _write_sidecars(
             for outcome in writer.write(tagged):
                 changed += bool(outcome.added)
                 problems += [f"{outcome.photo}: {outcome.problem}"] if outcome.problem else []
-    back = "" if writer.run is None else f"; 'tagsight undo {writer.run}' takes it back"
-    left = f"; {len(problems):,} were left as they are, such as {problems[0]}" if problems else ""
+    back = (
+        "" if writer.run is None or not changed else f"; 'tagsight undo {writer.run}' takes it back"
+    )
+    left = f"; left as they were: {len(problems):,}, such as {problems[0]}" if problems else ""
     report = f"{amount(changed, 'sidecar')} changed{back}{left}"
     return Written(str(folder), changed, report)

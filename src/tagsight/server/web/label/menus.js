@@ -81,7 +81,7 @@ export async function showLeftOut() {
   const rows = (await get("left-out")).map(({ path, problem }) => element("li", {}, element("strong", {}, element("bdi", {}, path)), element("span", {}, sentence(problem))));
   dialog.replaceChildren(
     heading("left-out-heading", "Photos that cannot be used", dialog),
-    element("p", { class: "hint" }, "They are left out, and are looked at again when the file changes and tagsight is started again."),
+    element("p", { class: "hint" }, "They are left out, and looked at again when tagsight is started again."),
     element("ul", { class: "choices left-out" }, ...rows),
   );
   dialog.showModal();
