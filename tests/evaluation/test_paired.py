@@ -75,3 +75,5 @@ def test_the_text_names_sure_labels_and_what_the_other_model_may_have_learned():
     assert "of old/model, over 3 labels: difference +" in lines[0]
     assert "7 photos of these were not in this split" in lines[1]
     assert "cat +" in lines[2]
+    level = report | {"difference": -0.04, "interval": [-0.02, 0.3]}
+    assert "difference +0.0 (+0.0 to +0.3)" in next(paired_lines(level))

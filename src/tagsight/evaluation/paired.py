@@ -96,7 +96,8 @@ def paired_lines(report: Report) -> Iterator[str]:
     low, high = report["interval"]
     yield (
         f"mAP {own:.1f} against {other:.1f} of {name}, over {amount(report['labels'], 'label')}: "
-        f"difference {report['difference']:+.1f} ({low:+.1f} to {high:+.1f}), p {report['p']:.3f}"
+        f"difference {report['difference']:+z.1f} ({low:+z.1f} to {high:+z.1f}), "
+        f"p {report['p']:.3f}"
     )
     if outside := report.get("outside"):
         yield (
@@ -105,7 +106,7 @@ def paired_lines(report: Report) -> Iterator[str]:
         )
     sure = [label for label, values in report["per_label"].items() if values["p"] < 0.05]
     if sure:
-        shown = (f"{label} {report['per_label'][label]['difference']:+.1f}" for label in sure)
+        shown = (f"{label} {report['per_label'][label]['difference']:+z.1f}" for label in sure)
         yield f"labels that differ (p below 0.05, corrected for all): {', '.join(shown)}"
 
 

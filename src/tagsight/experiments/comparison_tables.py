@@ -171,7 +171,7 @@ def _main_row(row: Row, head: Sequence[str]) -> tuple[str, ...]:
     if row.difference is not None and row.p is not None:
         low, high = row.difference.interval
         cells["difference"] = (
-            f"{100 * row.difference.value:+.1f} ({_range((100 * low, 100 * high))})"
+            f"{100 * row.difference.value:+z.1f} ({_range((100 * low, 100 * high))})"
         )
         cells["p"] = f"{row.p:.3f}"
     return (row.name, *(cells[column] for column in head[1:]))

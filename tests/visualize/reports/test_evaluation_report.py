@@ -180,5 +180,6 @@ def test_two_models_stand_side_by_side_with_the_evidence_of_both(photos):
         section["id"] for section in page.all("section")
     }
     assert "2 photos of these were not in this split" in page.text
+    assert "p is corrected for the number of labels" in page.text
     pairs = [one for one in page.all("div") if one.get("class") == "pair"]
     assert pairs

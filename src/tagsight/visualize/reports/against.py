@@ -27,6 +27,10 @@ COLUMNS = (
     Column("mended", meaning="photos that only this model decides rightly"),
     Column("broken", meaning="photos that only the other model decides rightly"),
 )
+CORRECTED = (
+    "Intervals are of 95 % for each label by itself; p is corrected for the number of labels, "
+    "since of many labels some differ by chance."
+)
 MOST = 8
 """Photos of each kind that are shown."""
 
@@ -71,6 +75,7 @@ class Against:
             "Against the other model",
             joined(
                 element("ul", lines),
+                element("p", CORRECTED, class_="faint"),
                 table("Differences of labels", COLUMNS, list(self._rows())),
             ),
         )
@@ -83,8 +88,8 @@ class Against:
             values = labels[label]
             low, high = values["interval"]
             shown = joined(
-                element("b", f"{values['difference']:+.1f}"),
-                element("span", f"{low:+.0f} to {high:+.0f}", class_="bounds"),
+                element("b", f"{values['difference']:+z.1f}"),
+                element("span", f"{low:+z.0f} to {high:+z.0f}", class_="bounds"),
                 interval_bar(*((v + 100) / 2 for v in (values["difference"], low, high))),
             )
             sure = "sure" if values["p"] < SIGNIFICANT else ""
