@@ -60,10 +60,8 @@ def _lead(measured: list[Row]) -> str:
     text = f"{best.name} has the highest mAP, {best.mean('mAP') or 0:.1f}"
     if not measured[1:]:
         return f"{text}."
-    return (
-        f"{text}; {len(sure)} of the {len(measured) - 1} others differ from it by more than chance "
-        "(p below 0.05, corrected)."
-    )
+    worse = ", ".join(one.name for one in sure) or "none of the others"
+    return f"{text}; worse by more than chance (p below 0.05, corrected): {worse}."
 
 
 def _systems(main: Table, summary: Summary) -> Html:

@@ -43,6 +43,18 @@ def test_csv_keeps_all_three_states(project, tmp_path):
     assert read_back(project, written) == {"a.jpg": [1, 0], "b, c.jpg": [1, -1], "d.jpg": [0, -1]}
 
 
+@pytest.mark.parametrize("name", ["Image", "split", "fold", "width", "dog_id", "index"])
+def test_a_label_whose_column_would_be_read_as_something_else_is_not_written(
+    project, tmp_path, name
+):
+    project.judge([1], project.labels.make(name).id, 1, "me")
+    with pytest.raises(DataError, match=f"'{name}', which is read as something else: rename"):
+        write_labels(project, "csv", tmp_path / "journal")
+    assert not list(project.folder.glob("*.csv"))
+    coco = write_labels(project, "coco", tmp_path / "journal").path
+    assert name in read_annotations(coco, images=project.photos.folder, labels_only=False).names
+
+
 @pytest.mark.parametrize("format_", ["coco", "label-studio"])
 def test_formats_that_list_what_is_present_are_read_back_as_such(project, tmp_path, format_):
     written = write_labels(project, format_, tmp_path / "journal")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from tagsight.data.tables.names import is_no_label, key_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from tagsight.tagging.labelling.labels import Label
     from tagsight.tagging.labelling.photos import Photo
     from tagsight.tagging.labelling.project import Project
+
+PHOTO_OR_SPLIT = {"image", "split", "splitname"}
+"""Names of columns, in letters and digits, that are those of the photo and of its split."""
 
 WrittenFormat = Literal["csv", "sidecars", "coco", "label-studio"]
 
@@ -107,6 +111,9 @@ def _judged_photos(project: Project) -> list[_JudgedPhoto]:
 def _csv_text(photos: Sequence[_JudgedPhoto], labels: Sequence[Label]) -> str:
     r"""Write a column for each label: 1 present, 0 absent, empty where nobody has judged.
 
+    Raises:
+        DataError: If a column named like a label would be read as something else.
+
     Example:
         >>> from tagsight.tagging.labelling.labels import Label
         >>> from tagsight.tagging.labelling.photos import Photo
@@ -115,6 +122,13 @@ def _csv_text(photos: Sequence[_JudgedPhoto], labels: Sequence[Label]) -> str:
         >>> _csv_text([_JudgedPhoto(photo, {2: 0})], labels)
         'image,dog,sky\na.jpg,,0\n'
     """
+    for label in labels:
+        if key_of(label.name) in PHOTO_OR_SPLIT or is_no_label(label.name):
+            msg = (
+                f"expected labels that columns of a table can be named after, got {label.name!r}, "
+                "which is read as something else: rename the label, or write COCO"
+            )
+            raise DataError(msg)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["image", *(label.name for label in labels)])
