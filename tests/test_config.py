@@ -70,18 +70,14 @@ def test_a_value_out_of_range_is_refused_with_its_setting(settings, values):
         settings.model_validate(values)
 
 
-def test_consistency_needs_a_transform():
-    message = "expected at least one of 'flip', 'scale', 'quarter_turn'"
-    with pytest.raises(ValidationError, match=message):
-        ConsistencyConfig(transforms=())
-    assert ConsistencyConfig(weight=0, transforms=()).transforms == ()
-
-
-def test_a_transform_counts_once():
-    with pytest.raises(
-        ValidationError, match=r"expected each transform once, got \('flip', 'flip'"
+def test_consistency_needs_a_transform_and_each_once():
+    for transforms, message in (
+        ((), "expected at least one of 'flip', 'scale', 'quarter_turn'"),
+        (("flip", "flip"), r"expected each transform once, got \('flip', 'flip'"),
     ):
-        ConsistencyConfig(transforms=("flip", "flip"))
+        with pytest.raises(ValidationError, match=message):
+            ConsistencyConfig(transforms=transforms)
+    assert ConsistencyConfig(weight=0, transforms=()).transforms == ()
 
 
 def test_the_asymmetric_loss_has_the_settings_of_the_released_training_and_no_smoothed_targets():

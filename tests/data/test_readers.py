@@ -1,6 +1,7 @@
 """What every reader promises; a new one joins by its line in `FORMATS` and its example."""
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pandas
@@ -113,21 +114,33 @@ def test_a_source_of_another_kind_is_refused(tmp_path, format_):
             reader.read(source, DEFAULTS)
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """The source of an example of a format, the content of its label files, an empty folder."""
+
+    @cache
+    def of(format_: str) -> tuple[Path, dict[Path, bytes], Path]:
+        example = EXAMPLES[format_](tmp_path_factory.mktemp("damaged"), PHOTOS)
+        files = {file: file.read_bytes() for file in example.label_files}
+        return example.source, files, tmp_path_factory.mktemp("empty")
+
+    return of
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 @settings(max_examples=25, deadline=None)
 @given(content=st.binary(), keep=st.integers(0, 200))
 @example(content=b"", keep=0)
 def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
-    tmp_path_factory, format_, content, keep
+    sound, format_, content, keep
 ):
-    written = EXAMPLES[format_](tmp_path_factory.mktemp("damaged"), PHOTOS)
-    empty = tmp_path_factory.mktemp("empty")
-    for file in written.label_files:
-        file.write_bytes(file.read_bytes()[:keep] + content)
+    source, files, empty = sound(format_)
+    for file, whole in files.items():
+        file.write_bytes(whole[:keep] + content)
     for reader in FORMATS.values():
-        reader.recognises(written.source)
+        reader.recognises(source)
     with pytest.raises(DataError):
-        read_annotations(written.source, format=format_, images=empty)
+        read_annotations(source, format=format_, images=empty)
 
 
 @pytest.mark.parametrize(
