@@ -38,9 +38,17 @@ def test_labels_come_by_count_or_by_confidence(order, expected):
 
 
 @pytest.mark.parametrize("order", ["frequent", "rare", "confidence", "mla", "pla"])
-def test_priorities_move_with_the_labels(order):
-    moved = torch.tensor([2, 0, 3, 1])
-    assert_close(label_priority(COUNTS[moved], order), label_priority(COUNTS, order)[moved])
+def test_priorities_move_with_the_labels_and_photos_do_not_influence_one_another(order, generator):
+    moved, priority = torch.tensor([2, 0, 3, 1]), label_priority(COUNTS, order)
+    assert_close(label_priority(COUNTS[moved], order), priority[moved])
+    confidence = torch.rand(20, 4, generator=generator).log()
+    remaining = torch.rand(20, 4, generator=generator) < 0.6
+    remaining[:, 2] = True
+    alone = [
+        next_label(*one, priority)
+        for one in zip(confidence.split(1), remaining.split(1), strict=True)
+    ]
+    assert_close(next_label(confidence, remaining, priority), torch.cat(alone))
 
 
 def brute_force(cost: Tensor) -> tuple[float, tuple[int, ...]]:
