@@ -49,8 +49,11 @@ def lacks_photos(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
         True
         >>> lacks_photos(["image", "dog"], [["a.jpg", "1"]])
         False
+        >>> lacks_photos(["image", "dog"], [["a.jpg", "1", "0"]])  # a cell too many
+        False
     """
     are_named = bool(below) and all(map(str.strip, first)) and not any(map(is_photo, first))
+    are_named = are_named and not IMAGE_COLUMNS & set(map(key_of, first))
     return are_named and all(len(row) == len(first) + 1 and is_photo(row[0]) for row in below)
 
 
