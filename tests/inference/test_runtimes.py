@@ -4,7 +4,6 @@ import copy
 import os
 import shutil
 import signal
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from programs import python
 from test_exporting import model_of
+from tiny_run import Diary
 
 import tagsight
 from tagsight.checkpoint.config import CARD, CONFIG, WEIGHTS
@@ -35,19 +35,6 @@ pytest.importorskip("onnxscript", reason="needs the extra export")
 
 RUNS_ON = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch"}
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml"}
-
-
-class Notes:
-    """Keeps remarks."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
-
-    def work(self, _description: str, _total: int) -> AbstractContextManager[object]:
-        return nullcontext(lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
@@ -107,14 +94,14 @@ def with_file(folder: Path, sound: dict[str, Path], runtime: str = "openvino") -
 
 
 def test_runtimes_are_compared_once_and_the_choice_is_said_in_one_line(folder):
-    first, again = Notes(), Notes()
+    first, again = Diary(), Diary()
     open_model(folder, measure=True, log=first)
-    cache, notes = RuntimeCache.of(folder), first.texts
+    cache, notes = RuntimeCache.of(folder), first.notes
     choice = cache.choice()
     network = open_model(folder, measure=True, log=again)
     assert network.runs_on == RUNS_ON[choice.runtime]
     assert notes[-1] == f"runtime: {choice.reason}"
-    assert again.texts == notes[-1:]
+    assert again.notes == notes[-1:]
     assert choice.reason.startswith(network.runs_on)
     assert "photos/s" in choice.reason
     expected = {"openvino": {"model.xml", "model.bin"}, "onnx": {"model.onnx"}, "torch": set()}
@@ -162,7 +149,7 @@ def test_a_choice_is_of_one_model_and_of_one_machine(model, folder, sound, monke
     config.write_text(before.replace('"facts": {', '"facts": {"changed": 1', 1))
     assert RuntimeCache.of(folder).choice() is None
     with pytest.raises(DataError, match=r"expected the model that was opened in .*, got another"):
-        export_for(folder, "onnx", cache, Notes())
+        export_for(folder, "onnx", cache, Diary())
     config.write_text(before)
     saved(other_than(model), folder)  # trained again
     assert RuntimeCache.of(folder).choice() is None
@@ -194,12 +181,12 @@ def test_the_models_used_last_are_kept(own_cache):
 
 
 def test_a_damaged_file_is_not_used_and_torch_goes_on(folder, sound, photos):
-    cache, notes = with_file(folder, sound), Notes()
+    cache, notes = with_file(folder, sound), Diary()
     weights = cache.file("openvino").with_suffix(".bin")
     weights.write_bytes(weights.read_bytes()[:-1])
     network = open_model(folder, log=notes)
     assert network.runs_on == "torch"
-    assert notes.texts[0].startswith("runtime: torch, as the exported file cannot be used: expect")
+    assert notes.notes[0].startswith("runtime: torch, as the exported file cannot be used: expect")
     assert cache.choice() is None
     assert Recognizer(network)(photos[0]).names == network.info.labels
 
@@ -207,16 +194,16 @@ def test_a_damaged_file_is_not_used_and_torch_goes_on(folder, sound, photos):
 def test_a_file_of_another_model_is_not_used(model, folder, sound):
     other = saved(other_than(model), folder.parent / "other")
     with_file(other, sound)
-    notes = Notes()
+    notes = Diary()
     assert open_model(other, log=notes).runs_on == "torch"
-    assert "of another model" in notes.texts[0]
+    assert "of another model" in notes.notes[0]
 
 
 def test_without_a_cache_torch_goes_on_and_a_runtime_asked_for_is_refused(folder, own_cache):
     own_cache.parent.write_text("no folder")
-    notes = Notes()
+    notes = Diary()
     assert open_model(folder, measure=True, log=notes).runs_on == "torch"
-    assert "compared with it: expected a folder that can be written" in notes.texts[-1]
+    assert "compared with it: expected a folder that can be written" in notes.notes[-1]
     with pytest.raises(DataError, match="expected a folder that can be written"):
         open_model(folder, runtime="onnx")
 
@@ -246,9 +233,9 @@ def test_a_file_half_written_is_never_used(folder, sound, own_cache):
 
 def test_a_system_that_cannot_be_exported_is_run_by_torch(folder, monkeypatch):
     monkeypatch.setattr("tagsight.systems.resnet.ResNet.portable", False)
-    notes = Notes()
+    notes = Diary()
     assert open_model(folder, measure=True, log=notes).runs_on == "torch"
-    assert notes.texts[-1] == "runtime: torch: expected a system that ONNX can express, got ResNet"
+    assert notes.notes[-1] == "runtime: torch: expected a system that ONNX can express, got ResNet"
     with pytest.raises(DataError, match="expected a system that ONNX can express, got ResNet"):
         open_model(folder, runtime="openvino")
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from photo_kinds import encoded
 from PIL import Image
 
 from tagsight.data.format import ReadOptions
@@ -22,9 +23,7 @@ LABELS = [["dog"], ["dog", "sky"]]
 
 
 def photo(shade: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (9, 7), (shade, 0, 0)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.new("RGB", (9, 7), (shade, 0, 0)), "PNG")
 
 
 CONTENT = [photo(1), photo(2)]

@@ -1,9 +1,9 @@
 """Labels of several files at URLs are read as on a disk, or what to do is named."""
 
-import io
 from pathlib import Path
 
 import pytest
+from photo_kinds import encoded
 from PIL import Image
 from tiny_collections import PHOTOS as NAMES
 from tiny_collections import write_coco, write_shard
@@ -19,9 +19,7 @@ memory = pytest.importorskip("fsspec.implementations.memory")
 
 
 def photo(shade: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (8, 6), shade).save(file, "JPEG")
-    return file.getvalue()
+    return encoded(Image.new("L", (8, 6), shade), "JPEG")
 
 
 PHOTOS = {"a.jpg": photo(20), "b.jpg": photo(90)}

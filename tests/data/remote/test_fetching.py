@@ -4,10 +4,10 @@ import contextlib
 import functools
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 
 import pytest
+from photo_kinds import encoded
 from PIL import Image
 
 from tagsight.data.photos.check import check_photos
@@ -24,9 +24,7 @@ fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
 
 
 def photo(shade: int) -> bytes:
-    file = BytesIO()
-    Image.new("L", (8, 6), shade).save(file, "PNG")
-    return file.getvalue()
+    return encoded(Image.new("L", (8, 6), shade), "PNG")
 
 
 @pytest.fixture
