@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 from torch import Tensor
 
 from tagsight.metrics.classification import (
+    Conventions,
     average_precision,
     average_precision_at_k,
     average_precisions,
@@ -142,6 +143,7 @@ def test_a_label_whose_present_photos_have_no_weight_has_no_average_precision(va
 @settings(deadline=None, max_examples=25)
 def test_precision_and_recall_equal_scikit_learn_per_label(ranking):
     logits, targets = ranking
+    assert Conventions() == ("zero", "left_out")  # as scikit-learn has it
     quality = precision_recall(logits >= 0, targets)
     for label in range(targets.shape[1]):
         known = targets[:, label] >= 0
