@@ -50,6 +50,19 @@ async def busy(pool: DecoderPool) -> None:
 SCALED = {"least_side": 64}
 
 
+@pytest.mark.parametrize("is_waited_for", [True, False])
+def test_processes_that_start_at_once_are_there_before_a_photo_and_end_with_the_pool(is_waited_for):
+    async def started() -> int:
+        pool = DecoderPool(2, Limits(), freed=lambda size: None)
+        async with pool.running(at_once=True):
+            while is_waited_for and pool.free < pool.count:
+                await asyncio.sleep(0)
+            return len(processes())
+
+    assert (asyncio.run(started()) == 2) or not is_waited_for
+    assert processes() == []
+
+
 def test_the_processes_decode_as_this_one_does_and_reduce(tmp_path):
     save_rotated(corner("blue", (90, 40)), tmp_path / "turned.jpg")
     large = encoded(corner("green", (1200, 900)), "JPEG")

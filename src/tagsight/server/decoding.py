@@ -45,7 +45,7 @@ ENVIRONMENT = {
 
 
 class DecoderPool:
-    """Processes that decode photos as `open_photo` does, started when first needed.
+    """Processes that decode photos as `open_photo` does, started when first needed or before.
 
     Args:
         count: Number of processes.
@@ -90,9 +90,15 @@ class DecoderPool:
         return self._free.qsize()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Decode photos while the block runs; the processes end with it."""
+    async def running(self, *, at_once: bool = False) -> AsyncIterator[None]:
+        """Decode photos while the block runs; the processes end with it.
+
+        Args:
+            at_once: Start the processes now, so that the first photo does not wait for them.
+        """
         try:
+            if at_once:
+                self._start_all()
             yield
         finally:
             for decoder in self._all:
@@ -131,10 +137,23 @@ class DecoderPool:
         content = source if isinstance(source, bytes) else b""
         # If the client disconnects, the time limit of its photo must still be enforced.
         task = asyncio.create_task(self._opened(decoder, request, content, then))
+        self._keep(task)
+        return await asyncio.shield(task)
+
+    def _start_all(self) -> None:
+        while not self._free.empty():
+            self._keep(asyncio.create_task(self._started(self._free.get_nowait())))
+
+    async def _started(self, decoder: Decoder) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, decoder.start)
+        finally:
+            self._free.put_nowait(decoder)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_mark_seen)
-        return await asyncio.shield(task)
 
     async def _opened(
         self,

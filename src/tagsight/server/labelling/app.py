@@ -63,7 +63,7 @@ def create_label_app(
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        async with decoders.running():
+        async with decoders.running(at_once=True):
             yield
 
     app = FastAPI(

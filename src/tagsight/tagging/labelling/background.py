@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 BATCH = 8
 """Photos of a forward pass."""
 
+PAUSE = 1.0
+"""Seconds between two reports while the folder is searched."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -113,6 +116,7 @@ class Background:
         self._on_progress = on_progress
         self._suggestions = suggestions
         self._stopped = threading.Event()
+        self._next_count = 0.0
         self._thread = threading.Thread(target=self._run, name="tagsight-features", daemon=True)
         self.progress = Progress(0, project.photos.count, None)
 
@@ -133,7 +137,7 @@ class Background:
     def _run(self) -> None:
         yield_to_others()
         try:
-            self._project.photos.search(self._on_part)
+            self._project.photos.search(self._on_found)
             self._encode()
             if self._suggestions is not None:
                 self._suggestions.compute(self._on_part)
@@ -142,6 +146,14 @@ class Background:
         except (DataError, OSError, RuntimeError, sqlite3.Error) as error:
             logger.warning("%s", error)
             self._report(self.progress._replace(seconds_left=None, problem=str(error)))
+
+    def _on_found(self) -> None:
+        """Report the photos found so far; counting many of them takes time, so not too often."""
+        if self._stopped.is_set():
+            raise _Stopped
+        if time.monotonic() >= self._next_count:
+            self._report(self._counted(None))
+            self._next_count = time.monotonic() + PAUSE
 
     def _on_part(self) -> None:
         if self._stopped.is_set():
