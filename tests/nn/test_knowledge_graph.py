@@ -7,6 +7,7 @@ from tagsight.labels.space import LabelSpace
 from tagsight.nn.knowledge_graph import (
     GatedUpdate,
     KnowledgeGraph,
+    centred,
     counted_relations,
     lift,
     without_loops,
@@ -45,6 +46,11 @@ def test_relations_are_counted_and_no_label_is_related_to_itself():
 def test_loops_are_taken_out_and_nothing_else():
     kept = without_loops(torch.ones(2, 3, 3, dtype=torch.bool))
     assert torch.equal(kept, ~torch.eye(3, dtype=torch.bool).expand(2, 3, 3))
+
+
+def test_vectors_are_centred_by_the_mean_of_the_labels_that_are_known():
+    vectors, known = torch.tensor([[1.0, 3], [3, 7], [4, 4]]), torch.tensor([True, True, False])
+    assert centred(vectors, known).tolist() == [[-1, -2], [1, 2], [2, -1]]
 
 
 def test_the_matrix_is_the_edges_weights_over_the_neighbours():
