@@ -7,6 +7,7 @@ from tagsight.labels.imagenet import imagenet_classes
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.backbones import skip_initial_weights
 from tagsight.nn.class_scores import GAIN
+from tagsight.nn.named_classes import named_classes
 from tagsight.systems.catalogue import RECIPES, build_system
 
 NAMES = ("dog", "bottle", "mood")
@@ -88,6 +89,20 @@ def test_a_cell_without_any_of_a_labels_classes_gives_a_gradient_that_is_finite(
 def test_encoders_with_other_classes_do_without():
     named = system_by_name("gcam", class_scores=False)
     assert named.by_name is None
+
+
+def test_which_labels_have_classes_is_logged_once_for_all_systems(caplog):
+    caplog.set_level("INFO")
+    backbone = system_by_name("gcam").backbone
+    caplog.clear()
+    for names in (
+        ["dog", "cow", "cat", "car", "mood"],
+        ["dog", "cow", "cat", "car", "mood"],
+        ["ire"],
+    ):
+        named_classes(names, backbone, wanted=True)
+    said = "labels named after classes of the encoder: "
+    assert caplog.messages == [f"{said}4 of 5, such as 'dog', 'cow', 'cat'", f"{said}0 of 1"]
 
 
 def test_a_fusion_that_is_not_linear_refuses_them():
