@@ -1,15 +1,11 @@
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from accessible import require_accessible
 from labelling_page import Labelled, labelling, save_album
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PHOTOS, MANY = 30, 3000
 READY = ".cell.loaded"
@@ -26,12 +22,12 @@ ORDER = """() => [...document.querySelectorAll(".cell:not(.spare)")]
 
 
 @pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def album(tmp_path_factory) -> Path:
     return save_album(tmp_path_factory.mktemp("labelled") / "album", PHOTOS)
 
 
 @pytest.fixture
-def serve(album: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[Labelled, ExitStack]]]:
+def serve(album, tmp_path) -> Iterator[Callable[..., tuple[Labelled, ExitStack]]]:
     """Serve one project, again and again; a server ends with its stack or with the test."""
     with ExitStack() as test:
 
@@ -43,7 +39,7 @@ def serve(album: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[Labelled,
 
 
 @pytest.fixture
-def open_page(visit: Callable[..., Any], serve: Any) -> Callable[..., Any]:
+def open_page(visit, serve) -> Callable[..., Any]:
     """Open the page of the project; its server is started with the first page."""
     servers: list[Labelled] = []
 
@@ -277,7 +273,7 @@ def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
     page.locator(".written", has_text="labels.csv").wait_for()
 
 
-def test_any_number_of_photos_needs_few_elements(visit, album: Path, tmp_path: Path):
+def test_any_number_of_photos_needs_few_elements(visit, album, tmp_path):
     many = tmp_path / "many"
     many.mkdir()
     some = next(album.iterdir())
@@ -302,7 +298,7 @@ def test_any_number_of_photos_needs_few_elements(visit, album: Path, tmp_path: P
         assert 200 < index < MANY - 200
 
 
-def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path: Path):
+def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path):
     folder = tmp_path / "album"
     folder.mkdir()
     with labelling(tmp_path / "nothing", folder) as server:

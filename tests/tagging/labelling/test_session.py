@@ -1,7 +1,5 @@
 """A session: photos in the order of a queue, evidence, and what everybody hears of."""
 
-from __future__ import annotations
-
 import io
 import os
 import threading

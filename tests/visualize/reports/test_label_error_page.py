@@ -1,7 +1,5 @@
 """The page on which labels that are probably wrong are looked through."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
