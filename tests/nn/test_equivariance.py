@@ -71,6 +71,7 @@ def test_maps_on_one_grid_are_left_as_they_are(alignment):
     [
         ((14, 14), (12, 12), "bilinear", (12, 12)),
         ((4, 9), (6, 5), "bilinear", (6, 5)),  # of fewer cells
+        ((9, 4), (5, 6), "bilinear", (5, 6)),
         ((14, 14), (12, 12), "nearest", (84, 84)),
         ((6, 6), (3, 3), "nearest", (6, 6)),
     ],
