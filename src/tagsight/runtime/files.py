@@ -144,8 +144,9 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
     written: list[Draft | OSError] = []
     try:
         folders: set[Path] = set()
+        ending = secrets.token_hex(4)
         for path, content in contents:
-            written.append(_written_draft(path, content, folders))
+            written.append(_written_draft(path, content, ending, folders))
         with ThreadPoolExecutor(WAITING) as pool:
             # One task a thread, as a task of its own costs more than many a wait.
             parts = [range(start, len(written), WAITING) for start in range(WAITING)]
@@ -236,10 +237,10 @@ def surviving_folder(folder: Path) -> Path:
     return previous if previous.is_dir() and not folder.exists() else folder
 
 
-def _written_draft(path: Path, content: bytes, folders: set[Path]) -> Draft | OSError:
+def _written_draft(path: Path, content: bytes, ending: str, folders: set[Path]) -> Draft | OSError:
     """Write a draft; ``folders`` are those that exist, to which its folder is added."""
     folder = path.parent
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = folder / f".{path.name}.{ending}"
     try:
         if folder not in folders:
             folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from tiny_collections import SUBJECT
 
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import FORMATS, read_annotations
-from tagsight.data.tags.xmp import read_keywords
+from tagsight.data.tags.xmp import Keywords, read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.xmp import add_keywords
@@ -197,6 +197,35 @@ def test_keywords_inside_a_photo_count_unless_its_sidecar_lacks_them(tmp_path, c
         "confirmed.jpg": (1, 1),
     }
     assert "tags inside 2 photos are not in the sidecar, such as 'dog'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inside", "sidecar", "expected"),
+    [
+        ("dog sea", "dog sea", {"dog": 1, "sea": 1}),
+        ("dog sea sky", "dog sea", {"dog": 1, "sea": 1, "sky": 1}),
+        ("dog", "dog sea", {"dog": 1, "sea": -1}),
+        ("dog sea", "dog", {"dog": 1, "sea": -1}),
+        ("dog sea", "dog sky", {"dog": 1, "sea": -1, "sky": 1}),
+        ("dog sea sun", "dog sea sky", {"dog": 1, "sea": 1, "sky": 1, "sun": 1}),
+    ],
+)
+def test_what_changed_since_a_sidecar_repeated_keywords_tells_which_hold(
+    tmp_path, inside, sidecar, expected
+):
+    path = photo(tmp_path, "a.jpg")
+    Image.new("RGB", (8, 6)).save(path, xmp=given(*inside.split()))
+    edit = add_keywords(None, [Tag("cat", 0.9)], STAMP, inside=Keywords(("dog", "sea")))
+    keywords, record, repeated = edit.content.partition(b"<tagsight:Labels")
+    for word in {"dog", "sea"} - {*sidecar.split()}:
+        keywords = keywords.replace(f"<rdf:li>{word}</rdf:li>".encode(), b"")
+    for word in {*sidecar.split()} - {"dog", "sea"}:
+        item = f"<rdf:li>cat</rdf:li><rdf:li>{word}</rdf:li>".encode()
+        keywords = keywords.replace(b"<rdf:li>cat</rdf:li>", item)
+    Path(f"{path}.xmp").write_bytes(keywords + record + repeated)
+    photo(tmp_path, "all.jpg", given("dog", "sea", "sky", "sun"))
+    read = targets(tmp_path)["a.jpg"]
+    assert {name: read[name] for name in expected} == expected
 
 
 def test_a_damaged_sidecar_makes_one_photo_unknown_and_is_told(tmp_path, caplog):

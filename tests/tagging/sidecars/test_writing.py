@@ -11,18 +11,23 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from tagsight.data.format import DEFAULTS
+from tagsight.data.formats import photo_tags
+from tagsight.data.tags.xmp import read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import digest
-from tagsight.tagging.sidecars.edit import Tag
+from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.writing import Confirmer, Manner, Outcome, Writer
-from tagsight.tagging.sidecars.xmp import keywords
+from tagsight.tagging.sidecars.xmp import add_keywords, confirm_keywords, keywords
 from tagsight.tagging.tagging import TOGETHER
 from tagsight.tagging.undo import undo
 
+STAMP = Stamp("model 1", "2026-11-25T08:00:00+00:00")
 FORMS = pytest.mark.parametrize("form", ["xmp", "txt"])
 
 
@@ -106,6 +111,30 @@ def test_undo_of_an_earlier_run_leaves_what_a_later_one_added(world, form):
     assert (b"cat" in left, b"dog" in left) == (True, False)
     world.undo()
     assert set(world.files()) == {"a.jpg"}
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["later run first", "earlier run first"])
+def test_a_new_sidecar_repeats_the_keywords_inside_the_photo_and_undo_deletes_it(world, earlier):
+    photo = world.photo()
+    exif = Image.Exif()
+    exif[0x9C9E] = "sea;cat".encode("utf-16-le")  # keywords of Windows
+    inside = add_keywords(None, [Tag("plant/tree", 0.9)], STAMP)
+    confirmed = confirm_keywords(inside.content, STAMP.date).content
+    Image.new("RGB", (8, 6)).save(photo, exif=exif, xmp=confirmed)
+    before = world.files()
+    assert world.added(photo, names="animal/dog cat") == ["animal/dog"]
+    assert world.added(photo, names="cat sky tree") == ["sky"]
+    sidecar = read_keywords(world.files()["a.jpg.xmp"])
+    assert sidecar.words == ("sea", "cat", "tree", "dog", "sky")
+    assert set(sidecar.paths) == {"plant/tree", "sea", "cat", "animal/dog", "sky"}
+    assert [record.name for record in sidecar.recorded] == ["animal/dog", "sky"]
+    assert set(sidecar.repeated) == {"plant/tree", "sea", "cat", "tree"}
+    (rows,) = photo_tags.read(world.photos, DEFAULTS)
+    assert (rows.names, rows.targets.tolist()) == (("cat", "plant/tree", "sea"), [[1, 1, 1]])
+    world.undo(min(run.id for run in world.journal.runs()) if earlier else 0)
+    assert set(read_keywords(world.files()["a.jpg.xmp"]).words) > {"tree", "sea", "cat"}
+    world.undo()
+    assert world.files() == before
 
 
 @FORMS

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
-from tagsight.data.source import clean_name, is_folder, require_file
-from tagsight.data.tags.embedded import embedded_tags
+from tagsight.data.source import is_folder, require_file
+from tagsight.data.tags.authors import cleaned, tags_inside, told_apart
 from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
 from tagsight.data.tags.pictures import Leftover, all_pictures, pictures
 from tagsight.data.tags.text import leaf, levels, same
-from tagsight.data.tags.xmp import Keywords, read_keywords
+from tagsight.data.tags.xmp import read_keywords
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
@@ -30,9 +29,6 @@ ENDINGS = (".xmp",)
 LOOKED_AT, LOOKED_INTO = 2_000, 100
 """Photos whose sidecars are looked for, and photos that are opened, to recognise the format."""
 
-INTERNAL = ("darktable/", "_digikam")
-"""Beginnings of keywords that programs write for themselves."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -41,7 +37,7 @@ class _Found(NamedTuple):
 
     Attributes:
         tags: The tags.
-        stale: Those inside the photo that its sidecar contradicts.
+        stale: Those inside the photo that its sidecar contradicts, or the other way round.
         damaged: Sidecars that cannot be read, and reasons.
     """
 
@@ -67,7 +63,7 @@ def recognises(source: Path) -> bool:
     if any(picture.beside for picture in first):
         return True
     some = first[:: 1 + len(first) // LOOKED_INTO]
-    return any(_inside(picture.photo).given for picture in some)
+    return any(tags_inside(picture.photo).given for picture in some)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -107,71 +103,35 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _found(picture: Picture) -> _Found:
     side, damaged, others = PhotoTags(), [], False
+    repeated = frozenset[str]()
     for sidecar in picture.beside:
         try:
             keywords = read_keywords(require_file(sidecar, largest=LARGEST).read_bytes())
-            told = _told_apart(keywords)
+            told, copies = told_apart(keywords), cleaned(keywords.repeated)
             ours = frozenset(record.name for record in keywords.recorded)
-            side, others = _union(side, told), others or bool(_lacking(told.given, ours))
+            side, others = _union(side, told), others or bool(_lacking(told.given, ours | copies))
+            repeated |= copies
         except (DataError, OSError) as error:
             damaged.append(f"{sidecar}: {error}")
     if damaged:  # the rest may be contradicted
         return _Found(PhotoTags(), damaged=tuple(damaged))
-    inside = _inside(picture.photo)
-    # A sidecar with no other keywords than ours never had those inside the photo.
-    stale = _lacking(inside.given, side.given) if others else inside.given & side.rejected
+    inside = tags_inside(picture.photo)
+    stale = inside.given & side.rejected
+    if others or repeated:
+        lacking = _lacking(inside.given, side.given)
+        # What the sidecar did not repeat when it was made has come into the photo since.
+        stale |= lacking - _lacking(lacking, repeated) if repeated else lacking
+    gone = side.given - _lacking(side.given, repeated)
+    gone = _lacking(gone, inside.given)
     known = PhotoTags(inside.given - stale, inside.unsure | stale, inside.rejected)
-    return _Found(_union(side, known), stale)
+    side = side._replace(given=side.given - gone, unsure=side.unsure | gone)
+    return _Found(_union(side, known), stale | gone)
 
 
 def _lacking(names: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     """Return the tags that are neither among others nor levels of them."""
     parts = {same(part) for name in known for part in (*levels(name), *name.split("/"))}
     return frozenset(name for name in names if parts.isdisjoint({same(name), same(leaf(name))}))
-
-
-def _inside(photo: Path) -> PhotoTags:
-    inside, keywords = embedded_tags(photo), Keywords()
-    with suppress(DataError):  # other programs ignore a damaged packet as well
-        keywords = keywords if inside.xmp is None else read_keywords(inside.xmp)
-    try:
-        return _told_apart(keywords._replace(words=(*inside.words, *keywords.words)))
-    except DataError:  # control characters
-        return PhotoTags()
-
-
-def _told_apart(keywords: Keywords) -> PhotoTags:
-    """Tell the tags by a person from our own, in the keywords of one file.
-
-    Programs that know a part of the properties leave the others as they were: ``dc:subject``, which
-    all know, decides whether a keyword of ours is still there.
-    """
-    paths = _cleaned(keywords.paths)
-    # "AC/DC" in dc:subject is no path where it is the last level of one.
-    words = {
-        word
-        for word in _cleaned(keywords.words)
-        if "/" not in word or not any(path.endswith(f"/{word}") for path in paths)
-    }
-    there = {same(leaf(name)) for name in words or paths}
-    recorded = {record.name: record.confirmed for record in keywords.recorded}
-    ours = [name for name, confirmed in recorded.items() if not confirmed]
-    # Programs add the levels above a keyword, so that these are ours as well.
-    our_paths = {same(path) for name in ours for path in levels(name)}
-    our_words = {same(part) for name in ours for part in name.split("/")}
-    given = {word for word in words if same(word) not in our_words | our_paths}
-    given |= {path for path in paths if same(path) not in our_paths}
-    return PhotoTags(
-        given=frozenset(given),
-        unsure=frozenset(name for name in ours if same(leaf(name)) in there),
-        rejected=frozenset(name for name in recorded if same(leaf(name)) not in there),
-    )
-
-
-def _cleaned(names: Iterable[str]) -> set[str]:
-    parts = ([clean_name(part) for part in name.replace("|", "/").split("/")] for name in names)
-    cleaned = {"/".join(filter(None, path)) for path in parts}
-    return {name for name in cleaned if name and not name.casefold().startswith(INTERNAL)}
 
 
 def _union(first: PhotoTags, second: PhotoTags) -> PhotoTags:

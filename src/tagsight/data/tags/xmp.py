@@ -2,7 +2,8 @@
 
 Photo managers use ``dc:subject`` (the keyword itself), and ``lr:hierarchicalSubject``,
 ``digiKam:TagsList`` and ``MicrosoftPhoto:LastKeywordXMP`` (the path of a keyword, such as
-``animal/dog``). Our own namespace records which keywords we have added. XMP Specification Part 1
+``animal/dog``). Our own namespace records which keywords we have added, and apart from them which
+ones a new sidecar repeats of those inside the photo. XMP Specification Part 1
 (ISO 16684-1); Metadata Working Group, Guidelines 2.0.
 
 Reading accepts whatever programs write: any array, plain text, attributes, several descriptions,
@@ -42,6 +43,7 @@ class Property(NamedTuple):
 
 SUBJECT = "dc:subject"
 RECORD = "tagsight:Labels"
+REPEATED = "tagsight:Repeated"
 OURS = "urn:tagsight:xmp:1.0/"
 PROPERTIES = {
     SUBJECT: Property("http://purl.org/dc/elements/1.1/", between=None),
@@ -51,7 +53,9 @@ PROPERTIES = {
         "http://ns.microsoft.com/photo/1.0", also="http://ns.microsoft.com/photo/1.0/"
     ),
     RECORD: Property(OURS),
+    REPEATED: Property(OURS),
 }
+PATHS = [name for name in PROPERTIES if name not in {SUBJECT, RECORD, REPEATED}]
 
 CONTAINERS = frozenset(RDF + kind for kind in ("Bag", "Seq", "Alt"))
 VALUE = RDF + "value"
@@ -79,11 +83,14 @@ class Keywords(NamedTuple):
         words: Items of ``dc:subject``.
         paths: Items of the other properties; ``/`` separates levels.
         recorded: Keywords that we have added, whether or not they are still there.
+        repeated: Keywords by a person inside the photo, which we have repeated in a new sidecar,
+            whether or not they are still there.
     """
 
     words: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     recorded: tuple[Record, ...] = ()
+    repeated: tuple[str, ...] = ()
 
 
 def read_keywords(content: bytes) -> Keywords:
@@ -101,9 +108,8 @@ def read_keywords(content: bytes) -> Keywords:
     check_size(content)
     rdf = rdf_of(parse(Encoded.of_xml(content).content))
     paths = (
-        value.replace(kind.between, "/")
-        for name, kind in PROPERTIES.items()
-        if kind.between is not None and name != RECORD
+        value.replace(PROPERTIES[name].between or "/", "/")
+        for name in PATHS
         for value in _texts(rdf, name)
     )
     records = (record_of(item) for array in _properties(rdf, RECORD) for item in _items(array))
@@ -111,6 +117,7 @@ def read_keywords(content: bytes) -> Keywords:
         tuple(filter(None, _texts(rdf, SUBJECT))),
         tuple(filter(None, paths)),
         tuple(record for record in records if record.name),
+        tuple(filter(None, _texts(rdf, REPEATED))),
     )
 
 

@@ -66,8 +66,13 @@ def _taken_back(journal: Journal, change: Noted, run: Run) -> bool:
         _check_form(content, run)
     else:
         left = _without(content, record, run)
-    blank = left is not None and (xmp.is_blank(left) if run.form == "xmp" else not left.strip())
-    if blank and left != record.before and journal.created(record.file):
+    is_blank = xmp.has_copies_alone if run.form == "xmp" else _has_no_text
+    if (
+        left is not None
+        and is_blank(left)
+        and left != record.before
+        and journal.created(record.file)
+    ):
         left = None
     if left is None:
         record.file.unlink()
@@ -75,6 +80,10 @@ def _taken_back(journal: Journal, change: Noted, run: Run) -> bool:
         _check_form(left, run)
         write_atomically(record.file, left)
     return left != content
+
+
+def _has_no_text(content: bytes) -> bool:
+    return not content.strip()
 
 
 def _check_form(content: bytes, run: Run) -> None:

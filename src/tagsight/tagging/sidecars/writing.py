@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import stat
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.tags.authors import NONE, keywords_inside, of_person
 from tagsight.data.tags.text import alike
+from tagsight.data.tags.xmp import Keywords
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import printable
@@ -80,6 +83,28 @@ class Outcome(NamedTuple):
     notice: str = ""
 
 
+class _Together(NamedTuple):
+    """Photos that share a sidecar, and their tags."""
+
+    photos: list[Path]
+    tags: list[Tag]
+
+
+class _Before(NamedTuple):
+    """A sidecar as it is, None if there is no file, and its photos."""
+
+    sidecar: Path
+    content: bytes | None
+    photos: Sequence[Path]
+
+    def inside(self) -> Keywords:
+        """Return the keywords by a person inside the photos that a new sidecar repeats."""
+        if self.content is not None:
+            return NONE
+        each = [of_person(keywords_inside(photo)) for photo in self.photos]
+        return each[0] if len(each) == 1 else of_person(_joined(each))
+
+
 class Writer:
     """Writes tags to sidecars.
 
@@ -122,11 +147,13 @@ class Writer:
         Args:
             tagged: Photos and the labels of each; photos that share a sidecar are merged.
         """
-        together: dict[Path, list[Tag]] = {}
+        together: dict[Path, _Together] = {}
         places = [self._place(photo) for photo, _ in tagged]
-        for place, (_, tags) in zip(places, tagged, strict=True):
+        for place, (photo, tags) in zip(places, tagged, strict=True):
             if isinstance(place, Path):
-                together.setdefault(place, []).extend(tags)
+                shared = together.setdefault(place, _Together([], []))
+                shared.photos.append(photo)
+                shared.tags.extend(tags)
         changes, problems = self._planned(together)
         added = {change.sidecar: change.edit.names for change in changes}
         if changes and not self.dry_run:
@@ -148,16 +175,14 @@ class Writer:
         except (DataError, OSError) as error:
             return reason(error)
 
-    def _planned(
-        self, tagged: Mapping[Path, Sequence[Tag]]
-    ) -> tuple[list[Change], dict[Path, str]]:
+    def _planned(self, tagged: Mapping[Path, _Together]) -> tuple[list[Change], dict[Path, str]]:
         """Plan the changes of sidecars; also return why others are left unchanged."""
         changes, problems = [], {}
         self._known = self.journal.known(tagged)
-        for sidecar, tags in tagged.items():
+        for sidecar, (photos, tags) in tagged.items():
             try:
                 before = content_of(sidecar)
-                edit = self._edit(sidecar, before, tags)
+                edit = self._edit(_Before(sidecar, before, photos), tags)
             except (DataError, OSError) as error:
                 problems[sidecar] = reason(error)
                 continue
@@ -165,8 +190,9 @@ class Writer:
                 changes.append(Change(sidecar, before, edit))
         return changes, problems
 
-    def _edit(self, sidecar: Path, before: bytes | None, tags: Sequence[Tag]) -> Edit | None:
+    def _edit(self, present: _Before, tags: Sequence[Tag]) -> Edit | None:
         manner = self.manner
+        sidecar, before, _ = present
         if before is not None and manner.existing == "keep":
             return None
         added: set[str] = set()
@@ -175,7 +201,9 @@ class Writer:
         tags = [Tag(manner.renamed.get(tag.name, tag.name), tag.score) for tag in tags]
         # A tag that we added and that is gone was removed by somebody: do not add it again.
         if manner.form == "xmp":
-            return xmp.add_keywords(before, tags, self.stamp, declined=added)
+            return xmp.add_keywords(
+                before, tags, self.stamp, declined=added, inside=present.inside()
+            )
         # A second photo that shares the sidecar must not replace the tags of the first.
         second = self.run is not None and self.journal.changed(self.run, sidecar)
         return text.add_tags(
@@ -244,8 +272,9 @@ class Confirmer(Writer):
         """Confirm the tags of photos; an outcome has those that were not confirmed before."""
         return self.write([(photo, ()) for photo in photos])
 
-    def _edit(self, sidecar: Path, before: bytes | None, tags: Sequence[Tag]) -> Edit | None:
-        del sidecar, tags
+    def _edit(self, present: _Before, tags: Sequence[Tag]) -> Edit | None:
+        del tags
+        before = present.content
         return None if before is None else xmp.confirm_keywords(before, self.stamp.date)
 
 
@@ -270,9 +299,9 @@ class JudgementWriter(Writer):
     def __init__(self, places: Places, journal: Journal) -> None:
         super().__init__(Manner("xmp"), places, "judged by a person", journal)
 
-    def _edit(self, sidecar: Path, before: bytes | None, tags: Sequence[Tag]) -> Edit | None:
-        del sidecar
-        added = xmp.add_keywords(before, tags, self.stamp)
+    def _edit(self, present: _Before, tags: Sequence[Tag]) -> Edit | None:
+        before = present.content
+        added = xmp.add_keywords(before, tags, self.stamp, inside=present.inside())
         content = before if added is None else added.content
         if content is None:
             return None
@@ -281,6 +310,11 @@ class JudgementWriter(Writer):
         if confirmed is None:
             return added
         return confirmed._replace(additions=() if added is None else added.additions)
+
+
+def _joined(each: Sequence[Keywords]) -> Keywords:
+    words, paths = (tuple(chain.from_iterable(some)) for some in list(zip(*each, strict=True))[:2])
+    return Keywords(words, paths)
 
 
 def _put_in_place(draft: Draft | OSError, change: Change) -> None:

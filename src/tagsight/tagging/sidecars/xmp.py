@@ -15,14 +15,24 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from tagsight.data.tags.text import leaf, same
-from tagsight.data.tags.xmp import PROPERTIES, RECORD, SUBJECT, record_of
+from tagsight.data.tags.authors import NONE
+from tagsight.data.tags.text import leaf, levels, same
+from tagsight.data.tags.xmp import (
+    PATHS,
+    PROPERTIES,
+    RECORD,
+    REPEATED,
+    SUBJECT,
+    record_of,
+)
 from tagsight.data.tags.xmp_tree import check_size
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag, check_names, is_writable
 from tagsight.tagging.sidecars.packet import BLANK, Packet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from tagsight.data.tags.xmp import Keywords
 
 _ITEM = "\0"
 """Stands for an item; no XML has it."""
@@ -35,6 +45,7 @@ def add_keywords(
     *,
     declined: Collection[str] = (),
     elsewhere: Collection[str] = (),
+    inside: Keywords = NONE,
 ) -> Edit | None:
     """Append keywords to those of a sidecar, or of the packet in a photo.
 
@@ -48,6 +59,8 @@ def add_keywords(
         declined: Further labels that are not added.
         elsewhere: Keywords that the photo has outside its packet. Programs stop looking at them
             once ``dc:subject`` exists, so that they are copied to it, as those of a person.
+        inside: Keywords by a person inside the photo. Programs stop looking at them once there is a
+            sidecar, so that a new one repeats them, in each property and as those of a person.
 
     Returns:
         The new content and what is new in it, or None if there is nothing to add.
@@ -65,7 +78,8 @@ def add_keywords(
     """
     packet = None if content is None else Packet(content)
     there = {name: [] if packet is None else packet.values(name) for name in PROPERTIES}
-    keywords = {same(word) for word in (*_keywords(there), *elsewhere)}
+    words = (*_keywords(there), *elsewhere, *inside.words, *map(leaf, inside.paths))
+    keywords = {same(word) for word in words}
     known = {same(name) for name in (*there[RECORD], *declined)}
     keyed = ((*_keys(tag.name), tag) for tag in tags)
     new = {key: tag for key, word, tag in keyed if word not in keywords and key not in known}
@@ -73,10 +87,10 @@ def add_keywords(
         return None
     check_names(tag.name for tag in new.values())
     additions: list[Addition] = []
-    items: dict[str, list[str]] = {}
+    items = _repeated(inside) or {SUBJECT: _copies(there, elsewhere)}
     for name in PROPERTIES:
         added = _items(name, new.values(), stamp, {same(word) for word in there[name]})
-        items[name] = [*(_copies(there, elsewhere) if name == SUBJECT else ()), *added.values()]
+        items[name] = [*items.get(name, ()), *added.values()]
         additions += added
     edited = _new_sidecar(items) if packet is None else _with_items(packet, items)
     check_size(edited)  # refuse what could not be read back and undone
@@ -139,6 +153,31 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
     return packet.edited()
 
 
+def has_copies_alone(content: bytes) -> bool:
+    """Return whether XMP holds nothing but keywords that a new sidecar repeated, in our template.
+
+    Raises:
+        DataError: If the content is no XMP that can be edited.
+
+    Example:
+        >>> from tagsight.data.tags.xmp import Keywords
+        >>> tags, inside = [Tag("dog", 0.9)], Keywords(("sky",))
+        >>> edit = add_keywords(None, tags, Stamp("model", "2026"), inside=inside)
+        >>> has_copies_alone(edit.content)
+        False
+        >>> has_copies_alone(remove_keywords(edit.content, edit.additions))
+        True
+    """
+    packet = Packet(content)
+    copies = {same(leaf(name.replace("|", "/"))) for name in packet.values(REPEATED)}
+    for name in PROPERTIES:
+        values = packet.values(name)
+        packet.remove(
+            name, [value for value in values if same(leaf(value.replace("|", "/"))) in copies]
+        )
+    return is_blank(packet.edited())
+
+
 def is_blank(content: bytes) -> bool:
     """Return whether XMP holds nothing but our template; in a PNG exiftool changes its end.
 
@@ -168,7 +207,7 @@ def _items(
 ) -> dict[Addition, str]:
     """Return what tags add to a property, and the items as they are written."""
     items = {}
-    for tag in tags:
+    for tag in tags if name != REPEATED else ():
         addition, text = _written(name, tag.name)
         if not have or same(addition.value) not in have:
             items[addition] = _record(text, tag.score, stamp) if name == RECORD else text
@@ -195,18 +234,19 @@ def _with_items(packet: Packet, items: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def _new_sidecar(items: Mapping[str, Sequence[str]]) -> bytes:
-    """Write a sidecar with at least one item in each property, as into `BLANK`."""
-    start, *pieces = _frame()
+    """Write a sidecar with the properties that have items into `BLANK`."""
+    names = tuple(name for name in PROPERTIES if items[name])
+    start, *pieces = _frame(names)
     parts = [start]
-    for between, behind, added in zip(pieces[::2], pieces[1::2], items.values(), strict=True):
-        parts += [between.join(added), behind]
+    for between, behind, name in zip(pieces[::2], pieces[1::2], names, strict=True):
+        parts += [between.join(items[name]), behind]
     return "".join(parts).encode()
 
 
 @cache
-def _frame() -> list[str]:
+def _frame(names: tuple[str, ...]) -> list[str]:
     """Return the text before, between and behind the items of a new sidecar, two per property."""
-    items = {name: [_ITEM, _ITEM] for name in PROPERTIES}
+    items = {name: [_ITEM, _ITEM] for name in names}
     return _with_items(Packet(BLANK), items).decode().split(_ITEM)
 
 
@@ -217,6 +257,27 @@ def _keywords(there: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for name, values in there.items():
         if name not in {SUBJECT, RECORD}:
             yield from (leaf(value.replace("|", "/")) for value in values)
+
+
+def _repeated(inside: Keywords) -> dict[str, list[str]]:
+    """Return the keywords inside a photo as items of each property of a new sidecar.
+
+    Programs take the first property that they know, so that each has all of them.
+    """
+    if not inside.words and not inside.paths:
+        return {}
+    words, paths = (list(filter(is_writable, some)) for some in inside[:2])
+    known = {same(part) for path in paths for part in (*levels(path), *path.split("/"))}
+    subject: dict[str, str] = {}
+    for word in (*words, *map(leaf, paths)):
+        subject.setdefault(same(word), word)
+    flat = [word for word in words if same(word.replace("|", "/")) not in known]
+    items = {SUBJECT: [*subject.values()], REPEATED: [*dict.fromkeys((*paths, *words))]}
+    for name in PATHS:
+        between = PROPERTIES[name].between or ""
+        items[name] = [path.replace("/", between) for path in paths]
+        items[name] += flat if between == "|" else [word.replace("|", between) for word in flat]
+    return {name: list(map(escape, values)) for name, values in items.items()}
 
 
 def _copies(there: Mapping[str, Sequence[str]], elsewhere: Collection[str]) -> list[str]:
