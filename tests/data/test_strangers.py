@@ -25,6 +25,11 @@ FILES = [
     ("c.json", [{"id": "1", "originalImageUri": "https://x", "tags": []}], "Azure Custom Vision"),
     ("r.json", {"Labels": [{"Name": "Dog"}], "LabelModelVersion": "3.0"}, "a model of Amazon"),
     ("w.json", {"batchcomplete": "", "query": {"pages": {}}}, "a wiki"),
+    ("e.json", [{"data_title": "a.jpg", "label_hash": "h", "data_units": {}}], "Encord's labels"),
+    ("g.json", [{"fields": {"image": "a.jpg"}, "responses": {}}], "Argilla's records"),
+    ("t.json", {"@context": {}, "@graph": [{"tag": [], "photo": []}]}, "Tropy's items"),
+    ("f.json", {"photopage": "", "original": "https://x/a.jpg", "tags": []}, "Flickr's data"),
+    ("h.json", {"features": [], "rows": []}, "Hugging Face's viewer.* itself"),
     ("i.json", [{"originalFileName": "a.jpg", "originalPath": "/a.jpg", "tags": []}], "Immich"),
 ]
 

@@ -109,6 +109,17 @@ STRANGERS = (
         TABLE,
         frozenset({"batchcomplete", "query"}),
     ),
+    Stranger("Encord's labels", TABLE, frozenset({"data_title", "label_hash"})),
+    Stranger("Argilla's records", TABLE, frozenset({"fields", "responses"})),
+    Stranger(
+        "Tropy's items", TABLE, frozenset({"@graph", "@context"}), start=rb'(?s)"tag"|"photo"'
+    ),
+    Stranger("Flickr's data of a photo", TABLE, frozenset({"photopage", "original", "tags"})),
+    Stranger(
+        "an answer of Hugging Face's viewer",
+        "download the data set itself",
+        frozenset({"features", "rows"}),
+    ),
     Stranger(
         "assets of Immich",
         "download the photos with XMP sidecars, which hold the tags, and give their folder",

@@ -36,6 +36,32 @@ OPEN = "ImageID,Source,LabelName,Confidence\na,human,/m/1,1\na,human,/m/2,0\nb,h
             None,
             ("train", "test"),
         ),
+        (  # Wildlife Insights: the class is a rank
+            "filename,class,order,genus,species,common_name\na.jpg,Mammalia,Carnivora,Canis,lupus,wolf\n"
+            "b.jpg,Mammalia,Carnivora,Vulpes,vulpes,fox\n",
+            *("csv-list", ("fox", "wolf"), [[0, 1], [1, 0]], None),
+        ),
+        (  # Snapshot Serengeti: season and count are all 1
+            "capture,season,image_path,question__species,count\nA,1,a.jpg,zebra,1\nB,1,b.jpg,lion,1\n",
+            *("csv-list", ("lion", "zebra"), [[0, 1], [1, 0]], None),
+        ),
+        (  # Timelapse, with the folder of photos and its own flag
+            "File,RelativePath,dog,DeleteFlag\na.jpg,,true,false\nb.jpg,,false,false\n",
+            *("csv-columns", ("dog",), [[1], [0]], None),
+        ),
+        (  # posters by their addresses, in titles with blanks
+            "id,Title,Genre,Poster\n1,The End,Drama|War,https://x.org/a.jpg\n"
+            "2,A Start,War,https://x.org/b.jpg\n",
+            *("csv-list", ("Drama", "War"), [[1, 1], [0, 1]], None),
+        ),
+        (  # Markdown
+            "| image | labels |\n|---|:--|\n| a.jpg | dog, sky |\n| b.jpg | sky |\n",
+            *("csv-list", ("dog", "sky"), [[1, 1], [0, 1]], None),
+        ),
+        (  # WILDS and CelebA number the splits
+            "image,split,dog\na.jpg,0,1\nb.jpg,1,0\nc.jpg,2,1\n",
+            *("csv-columns", ("dog",), [[1], [0], [1]], ("train", "val", "test")),
+        ),
         ("a.jpg dog sky\nb.jpg sky\n", "csv-list", ("dog", "sky"), [[1, 1], [0, 1]], None),
         ("a.jpg,9,8,70,60,dog\na.jpg,1,2,3,4,cat\n", "csv-long", ("cat", "dog"), [[1, 1]], None),
         ("image,labels\na.jpg,0\nb.jpg,1\n", "csv-list", ("0", "1"), [[1, 0], [0, 1]], None),

@@ -15,7 +15,7 @@ from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one, unsettled
-from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
+from tagsight.data.tables.names import TARGETS, UNKNOWN, is_number, target_of
 from tagsight.data.tables.table import Photos, shown_cells
 from tagsight.data.tables.text import text_of
 from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits, parts_of
@@ -267,10 +267,14 @@ def _target(cell: Cell, name: str, row: Row, table: Table, ticks: Ticks | None =
     if ticks is not None:
         target = ticks.target(str(cell))
     if target is None:
+        remedy = (
+            "if these are counts, votes or scores, write 1 for present and 0 for absent"
+            if is_number(str(cell))
+            else "a list of labels goes into one column, 'image,labels[,split]'"
+        )
         msg = (
             f"{table.where(row.number)}: expected 1, 0, -1 or nothing in the column {name!r}, got "
-            f"{cell!r}; a list of labels goes into one column, 'image,labels[,split]', and "
-            "`ignore` leaves columns out"
+            f"{cell!r}; {remedy}, and `ignore` leaves columns out"
         )
         raise DataError(msg)
     return code_of(target, str(cell)) if target == UNKNOWN else target

@@ -249,4 +249,14 @@ def is_mark(value: object) -> bool:
         >>> is_mark(1.0), is_mark(None), is_mark("dog")
         (True, True, False)
     """
-    return value is None or (isinstance(value, int | float) and value in MARKS)
+    return is_missing(value) or (isinstance(value, int | float) and value in MARKS)
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value is null, or NaN, as pandas and NumPy have it.
+
+    Example:
+        >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+        (True, True, False)
+    """
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN

@@ -11,7 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tagsight.data.formats.record_keys import FILE_SPLIT, MARKS, NAME_KEYS, is_mark, keys_of
+from tagsight.data.formats.record_keys import (
+    FILE_SPLIT,
+    MARKS,
+    NAME_KEYS,
+    is_mark,
+    is_missing,
+    keys_of,
+)
 from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
 from tagsight.data.photos.inside import PhotosInside, photo_inside
@@ -294,7 +301,7 @@ def _are_vectors(values: Sequence[object]) -> bool:
     return (
         all(value is None or isinstance(value, list) for value in values)
         and len({len(value) for value in lists}) == 1
-        and all(one is not None and is_mark(one) for value in lists for one in value)
+        and all(not is_missing(one) and is_mark(one) for value in lists for one in value)
         and any(len(set(value)) < len(value) for value in lists)
     )
 
@@ -326,6 +333,8 @@ def _name(value: object, classes: Sequence[str], where: str) -> str:
 
 
 def _mark(value: object, where: str) -> str:
+    if is_missing(value):
+        return ""
     if is_mark(value):
         return MARKS[value]  # type: ignore[index] # 1.0 and True are the keys 1
     msg = f"{where}: expected 1, 0 or null for each label, got {shortened(value)}"

@@ -136,6 +136,8 @@ class CsvTable(Table):
         for line, cells in islice(rows, self._above + 1, None):
             if cells[0] == self._header[0] and mark.join(map(str, cells)) == header:
                 self.repeated_headers += 1
+            elif mark == "|" and not "".join(map(str, cells)).strip("-:+| "):
+                continue  # the line below the header of a table in Markdown
             elif not str(cells[0]).strip() and not mark.join(map(str, cells)).strip(f"{mark} "):
                 continue
             elif len(cells) == width or (
@@ -234,11 +236,18 @@ def _fitness(
     first, *below = rows
     below = [cells for cells in below if cells != first]
     keys = {key_of(cell) for cell in first} if delimiter != BLANK else set()
-    photos = any(all(map(is_photo, column)) for column in zip(*(below or rows), strict=False))
+    photos = any(
+        all(is_photo(cell) and not (delimiter == BLANK and _has_mark(cell)) for cell in column)
+        for column in zip(*(below or rows), strict=False)
+    )
     rank = 1 if any(map(names_photos, keys)) else 0
     if photos or keys & IMAGE_COLUMNS or (keys and _is_named(first, columns)):
         rank = 2
     return rank if len(first) > 1 else 0, delimiter != BLANK, len(first)
+
+
+def _has_mark(cell: str) -> bool:
+    return any(mark in cell for mark in DELIMITERS)
 
 
 def _is_named(first: Sequence[str], columns: Columns) -> bool:

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tagsight.data.format import Columns
-from tagsight.data.tables.cells import SEPARATORS
 from tagsight.data.tables.mixtures import MixedCellsError, require_one_kind, require_targets
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
@@ -16,10 +15,13 @@ from tagsight.data.tables.names import (
     MAYBE_LABELS,
     NOTHING,
     NUMBERED_LABELS,
+    NUMBERED_SPLITS,
+    RANKS,
     SPLIT_COLUMNS,
     SPLIT_NAMES,
     TEXT_COLUMNS,
     VALUE_COLUMNS,
+    is_address,
     is_no_label,
     is_number,
     is_photo,
@@ -27,7 +29,16 @@ from tagsight.data.tables.names import (
     key_of,
 )
 from tagsight.data.tables.pairs import paired
-from tagsight.data.tables.roles import folder_of, is_index, is_row_number, share_of, split_of
+from tagsight.data.tables.roles import (
+    folder_of,
+    is_index,
+    is_numbered,
+    is_row_number,
+    repeats_photos,
+    require_names,
+    share_of,
+    split_of,
+)
 from tagsight.data.tables.ticks import are_vectors, is_ticked
 from tagsight.errors import DataError
 
@@ -118,6 +129,8 @@ def log_layout(table: Table, layout: Layout, labels: str) -> None:
     parts = [f"photos in column {names[layout.image]!r}", f"{labels} in {several}"]
     if layout.split is not None:
         parts.append(f"splits in {names[layout.split]!r}")
+        if layout.split_names is NUMBERED_SPLITS:
+            parts[-1] += " (0 train, 1 val, 2 test)"
     if not table.has_header:
         parts.insert(0, "no header")
     parts[:0] = table.notes
@@ -137,6 +150,7 @@ def _is_plain(table: Table, layout: Layout, labels: str) -> bool:
     named = layout.kind == "csv-columns" or (
         labels == ALONE and all(keys[place] in LABEL_COLUMNS for place in layout.labels)
     )
+    named = named and layout.split_names is not NUMBERED_SPLITS
     return table.has_header and keys[layout.image] in IMAGE_COLUMNS and named
 
 
@@ -194,7 +208,7 @@ class _Search:
         named = {name for name in (columns.labels_column, *columns.label_columns) if name}
         kept = {self._named(name, "label_columns") for name in named}
         index = {i for i in range(len(self.keys)) if i not in kept and is_index(self.table, i)}
-        self._require_names(left_out | index)
+        require_names(self.table, left_out | index)
         free = [i for i in range(len(self.keys)) if i not in left_out | index]
         self.image = self._image([i for i in free if i not in kept])
         free.remove(self.image)
@@ -222,17 +236,6 @@ class _Search:
         )
         raise DataError(msg)
 
-    def _require_names(self, left_out: set[int]) -> None:
-        names = [name for i, name in enumerate(self.table.names) if i not in left_out]
-        if names.count("") == 1 and self._holds_photos(self.table.names.index("")):
-            names.remove("")  # an index of photos that pandas wrote
-        if odd := sorted({name for name in names if not name or names.count(name) > 1}):
-            msg = (
-                f"{self.table.where()}: expected a header of different names, "
-                f"got {odd!r} empty or repeated; give every column its own name there"
-            )
-            raise DataError(msg)
-
     def _image(self, free: Sequence[int]) -> int:
         if self.columns.image_column is not None:
             return self._named(self.columns.image_column, "image_column")
@@ -245,6 +248,9 @@ class _Search:
             names = [self.table.names[i] for i in photos]
             msg = f"{self.table.where()}: expected one column of photos, got {names!r}"
             raise DataError(f"{msg}; choose one with `image_column`")
+        addresses = [i for i in free if share_of(self.cells[i], is_address) > 0.5]
+        if len(addresses) == 1 and not named:
+            return addresses[0]
         maybe = [i for i in free if MAYBE_IMAGE.search(self.keys[i])]
         for found in (named, maybe):
             others = [i for i in found if not self._has_targets(i)]
@@ -264,6 +270,8 @@ class _Search:
     def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
         if self.columns.split_column is not None:
             place = self._named(self.columns.split_column, "split_column")
+            if is_numbered(self.table, place):
+                return place, NUMBERED_SPLITS
             return place, SPLIT_COLUMNS.get(self.keys[place], SPLIT_NAMES)
         return split_of(self.table, free)
 
@@ -280,6 +288,8 @@ class _Search:
                 raise DataError(msg)
             return "csv-columns", tuple(free)
         targets = self._target_columns(free)
+        if not any(len(self.cells[i]) > 1 for i in targets) and self._species(free):
+            targets = []  # seasons and counts, which are all 1
         named = self._named_labels(free, () if len(targets) > 1 else MAYBE_LABELS)
         if not named:
             others = [i for i in free if not self._has_targets(i)]
@@ -294,6 +304,10 @@ class _Search:
             return "csv-columns", tuple(targets)
         return self._in_cells(self._only_texts(free), free)
 
+    def _species(self, free: Sequence[int]) -> list[int]:
+        """Return the columns whose names end as those of labels: ``question__species``."""
+        return [i for i in self._texts(free) if self.keys[i].endswith(MAYBE_LABELS)]
+
     def _given_labels(self) -> list[int] | None:
         columns = self.columns
         if columns.labels_column is not None:
@@ -302,11 +316,15 @@ class _Search:
 
     def _named_labels(self, free: Sequence[int], further: Sequence[str]) -> list[int]:
         by_key = {self.keys[i]: i for i in reversed(free)}
+        if len(RANKS & by_key.keys()) > 1:
+            by_key.pop("class", None)
+            further = (*MAYBE_LABELS[1:], *MAYBE_LABELS)  # species may be an epithet alone
         keys = (*LABEL_COLUMNS, *further)
         found = next((by_key[key] for key in keys if key in by_key), None)
         if found is not None:
             return [found]
-        return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
+        numbered = [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
+        return numbered or (self._species(free)[:1] if further else [])
 
     def _has_targets(self, place: int) -> bool:
         cells = self.cells[place]
@@ -360,7 +378,9 @@ class _Search:
         if len(places) == 1 and are_vectors(self.cells[places[0]]):
             return "csv-columns", found
         has_confidence = any(self._is_value(i) for i in free if i not in places)
-        if has_confidence or (len(places) == 1 and self._repeats_photos(self.image, places[0])):
+        if has_confidence or (
+            len(places) == 1 and repeats_photos(self.table, self.image, places[0])
+        ):
             return "csv-long", found
         return "csv-list", found
 
@@ -371,17 +391,6 @@ class _Search:
         is_stated = share_of(cells, is_target) >= 0.5 and repeats
         is_truth = key in VALUE_COLUMNS and (is_stated or place in self.paired)
         return key in CONFIDENCE_COLUMNS or is_truth
-
-    def _repeats_photos(self, image: int, place: int) -> bool:
-        """Return whether a photo has rows with different labels, one label each."""
-        if any(mark in cell for cell in self.cells[place] for mark in (*SEPARATORS, "[")):
-            return False
-        first: dict[str, str] = {}
-        return any(
-            first.setdefault(str(cells[image]), str(cells[place])) != str(cells[place])
-            for cells in self.table.sample
-            if len(cells) > max(image, place)
-        )
 
 
 def _listed(names: Sequence[str]) -> str:

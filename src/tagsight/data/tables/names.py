@@ -30,6 +30,9 @@ LABEL_COLUMNS = (
 )
 """Names of a column with labels, the most telling first."""
 
+RANKS = frozenset({"kingdom", "phylum", "order", "family", "genus"})
+"""Names of columns beside which one called class is a rank of animals or plants, and no label."""
+
 MAYBE_LABELS = ("species", "commonname", "scientificname", "taxon", "taxonname")
 """Names of a column with labels, as of camera traps, if no columns of targets are beside it."""
 
@@ -47,7 +50,7 @@ ROW_NAMES = re.compile(
 )
 """Names of columns that may hold the numbers of rows."""
 
-NEVER_LABELS = frozenset({"index", "idx", "id", "fold", "width", "height"})
+NEVER_LABELS = FOLDER_COLUMNS | {"index", "idx", "id", "fold", "width", "height", "deleteflag"}
 _ID = re.compile(r"(?:^|[\W_])id\W*$|[a-z0-9](?-i:I[Dd])\W*$", re.IGNORECASE)
 TEXT_COLUMNS = frozenset(
     {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
@@ -110,6 +113,11 @@ TARGETS: dict[str, int] = {
 
 NOTHING = frozenset({"?", "-", "nil", "n/a", "N/A", "NA", "#N/A", "none", "None", "null", "NULL"})
 """Words for nothing of which a column of targets does not consist, as one of remarks may."""
+
+NUMBERED_SPLITS = {"0": "train", "1": "val", "2": "test"}
+"""Splits as CelebA and WILDS number them, in columns of these names that have all three."""
+
+NUMBERED_SPLIT_COLUMNS = frozenset({"split", "partition"})
 
 UNASSIGNED = "unassigned"
 """Word of lists for the cloud for a photo without a split."""
@@ -199,6 +207,19 @@ def is_photo(cell: object) -> bool:
     stem, dot, ending = text.rpartition(".")
     is_web = text.startswith(("http://", "https://", "ftp://"))
     return bool(dot) and f".{ending}" in ENDINGS and bool(stem) and not is_web
+
+
+def is_address(cell: str) -> bool:
+    """Return whether a cell is the web address of a photo.
+
+    Example:
+        >>> is_address("https://example.org/b.jpg?w=200"), is_address("https://example.org/b")
+        (True, False)
+    """
+    text = cell.strip().lower()
+    return text.startswith(("http://", "https://")) and is_photo(
+        re.split("[?#]", text)[0].partition("://")[2]
+    )
 
 
 def names_photos(key: str) -> bool:

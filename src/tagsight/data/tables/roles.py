@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tagsight.data.tables.cells import SEPARATORS
 from tagsight.data.tables.names import (
     FOLDER_COLUMNS,
     INDEX_NAME,
     LABEL_COLUMNS,
     MAYBE_SPLIT,
+    NUMBERED_SPLIT_COLUMNS,
+    NUMBERED_SPLITS,
     ROW_NAMES,
     SPLIT_COLUMNS,
     SPLIT_NAMES,
     UNASSIGNED,
+    is_photo,
     key_of,
 )
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tagsight.data.tables.table import Table
 
@@ -86,6 +90,58 @@ def is_row_number(table: Table, place: int) -> bool:
     return any(cells == list(map(str, range(first, first + len(cells)))) for first in (0, 1))
 
 
+def require_names(table: Table, left_out: Collection[int]) -> None:
+    r"""Refuse a header that does not name each column, other than an index of photos.
+
+    Args:
+        table: The table.
+        left_out: Positions of columns that are not used.
+
+    Raises:
+        DataError: If a name is empty or repeated.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("image,dog,dog\na.jpg,1,0\n")
+        >>> require_names(CsvTable(Path("table.csv")), {2})
+    """
+    names = [name for i, name in enumerate(table.names) if i not in left_out]
+    if names.count("") == 1 and share_of(table.column(table.names.index("")), is_photo) > 0.5:
+        names.remove("")  # an index of photos that pandas wrote
+    if odd := sorted({name for name in names if not name or names.count(name) > 1}):
+        msg = (
+            f"{table.where()}: expected a header of different names, "
+            f"got {odd!r} empty or repeated; give every column its own name there"
+        )
+        raise DataError(msg)
+
+
+def repeats_photos(table: Table, image: int, place: int) -> bool:
+    r"""Return whether a photo has rows with different labels, one label each.
+
+    Args:
+        table: The table.
+        image: Position of the column with the photos.
+        place: Position of the column with the labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("image,label\na.jpg,dog\na.jpg,sky\n")
+        >>> repeats_photos(CsvTable(Path("table.csv")), 0, 1)
+        True
+    """
+    if any(mark in cell for cell in table.column(place) for mark in (*SEPARATORS, "[")):
+        return False
+    first: dict[str, str] = {}
+    return any(
+        first.setdefault(str(cells[image]), str(cells[place])) != str(cells[place])
+        for cells in table.sample
+        if len(cells) > max(image, place)
+    )
+
+
 def folder_of(table: Table, image: int, free: Sequence[int]) -> int | None:
     r"""Return the column with the folders of photos, if their names alone do not tell them apart.
 
@@ -132,6 +188,8 @@ def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str
     keys = [key_of(name) for name in table.names]
     for place in free:
         key = keys[place]
+        if is_numbered(table, place):
+            return place, NUMBERED_SPLITS
         if key in {"split", "splitname"}:
             return place, SPLIT_NAMES
         cells = {cell.lower() for cell in table.column(place)} - {UNASSIGNED}
@@ -146,6 +204,20 @@ def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str
                 return place, meanings
     _require_one_column(table, [place for place in free if keys[place] in SPLIT_NAMES])
     return None, SPLIT_NAMES
+
+
+def is_numbered(table: Table, place: int) -> bool:
+    r"""Return whether a column has the numbers 0, 1 and 2 of splits, and is called so.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("image,split\na.jpg,0\nb.jpg,1\nc.jpg,2\n")
+        >>> is_numbered(CsvTable(Path("table.csv")), 1)
+        True
+    """
+    is_named = key_of(table.names[place]) in NUMBERED_SPLIT_COLUMNS
+    return is_named and set(table.column(place)) == NUMBERED_SPLITS.keys()
 
 
 def _require_one_column(table: Table, places: Sequence[int]) -> None:

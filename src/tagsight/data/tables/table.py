@@ -233,7 +233,8 @@ class Photos:
         if split is None:
             known = "'train', 'val' or 'test'"
             where = self._table.where(number)
-            msg = f"{where}: expected the split {known}, got {cell!r}"
+            remedy = "write these words, or leave the column out with `ignore`"
+            msg = f"{where}: expected the split {known}, got {cell!r}; {remedy}"
             raise DataError(msg)
         if is_new:
             self._splits.append(split)
