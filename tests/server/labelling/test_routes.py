@@ -135,3 +135,5 @@ def test_a_second_tab_sees_what_the_first_one_judges(client, page, session):
                 heard.append(json.loads(line.removeprefix("data: ")))
                 threading.Thread(target=judge_and_end, args=(line,)).start()
     assert [(event["revision"], event["by"]) for event in heard] == [(1, "ada"), (2, "bob")]
+    with client.stream("GET", "/label/events?since=0") as response:  # the browser's next one
+        assert "data" not in response.read().decode()

@@ -52,6 +52,7 @@ class Streams:
         self._session = session
         self._ends: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_over = False
 
     @property
     def count(self) -> int:
@@ -59,7 +60,11 @@ class Streams:
         return len(self._ends)
 
     def end(self) -> None:
-        """End all streams, as the server stops; may be called by any thread."""
+        """End all streams, as the server stops; may be called by any thread.
+
+        A browser opens the next stream at once: it ends at once, too.
+        """
+        self._is_over = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._end)
 
@@ -83,6 +88,8 @@ class Streams:
             else:
                 end.set()
 
+        if self._is_over:
+            return
         leave = self._session.listeners.join(
             lambda event: loop.call_soon_threadsafe(receive, event)
         )
