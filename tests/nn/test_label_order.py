@@ -1,4 +1,4 @@
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 import torch
@@ -41,9 +41,8 @@ def test_labels_come_by_count_or_by_confidence(order, expected):
 def test_priorities_move_with_the_labels_and_photos_do_not_influence_one_another(order, generator):
     moved, priority = torch.tensor([2, 0, 3, 1]), label_priority(COUNTS, order)
     assert_close(label_priority(COUNTS[moved], order), priority[moved])
-    confidence = torch.rand(20, 4, generator=generator).log()
-    remaining = torch.rand(20, 4, generator=generator) < 0.6
-    remaining[:, 2] = True
+    remaining = torch.tensor(list(product([False, True], repeat=4))[1:])
+    confidence = torch.rand(len(remaining), 4, generator=generator).log()
     alone = [
         next_label(*one, priority)
         for one in zip(confidence.split(1), remaining.split(1), strict=True)
