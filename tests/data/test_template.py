@@ -16,6 +16,8 @@ def test_a_template_that_is_filled_in_is_read_and_is_never_written_over(tmp_path
     assert write_template(folder, file, ["dog", " night  sky "]) == 3
     lines = file.read_text().splitlines()
     assert lines[0] == "image,dog,night sky"
+    with pytest.raises(DataError, match="labels in 'dog', 'night sky', got blanks alone: fill"):
+        read_annotations(file)
     file.write_text("\n".join([lines[0], *(line[:-1] + "1," for line in lines[1:])]))
     rows = read_annotations(file)
     assert rows.names == ("dog", "night sky")

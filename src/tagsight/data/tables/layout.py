@@ -134,7 +134,7 @@ def log_layout(table: Table, layout: Layout, labels: str) -> None:
     if not table.has_header:
         parts.insert(0, "no header")
     parts[:0] = table.notes
-    if table.notes or not _is_plain(table, layout, labels):
+    if table.notes or layout.split_names is NUMBERED_SPLITS or not _is_plain(table, layout, labels):
         logger.info("%s: %s", table.source, ", ".join(parts))
     if layout.ignored:
         logger.warning(
@@ -150,7 +150,6 @@ def _is_plain(table: Table, layout: Layout, labels: str) -> bool:
     named = layout.kind == "csv-columns" or (
         labels == ALONE and all(keys[place] in LABEL_COLUMNS for place in layout.labels)
     )
-    named = named and layout.split_names is not NUMBERED_SPLITS
     return table.has_header and keys[layout.image] in IMAGE_COLUMNS and named
 
 
@@ -352,6 +351,9 @@ class _Search:
             raise DataError(f"{msg}, got none")
         if not self.table.has_header:
             msg = f"{where}: expected a header with the names of labels, got numbers without names"
+            raise DataError(msg)
+        if not any(any(self.cells[i]) for i in free):
+            msg = f"{where}: expected labels in {_listed(names)}, got blanks alone: fill them in"
             raise DataError(msg)
         msg = (
             f"{where}: expected one column of labels beside the photo and the split, got "
