@@ -54,7 +54,7 @@ class RecipeOptions:
 
     recipe: str | None = None
     """Name of a recipe or of a system ('tagsight recipes' lists them); by default gcam-cpu.
-    'quick' trains heads only, in half the time; 'best-cpu' does so with two encoders."""
+    'quick' trains heads only, in half the time; 'best-cpu' has two encoders."""
 
     epochs: int | None = None
     """Number of passes over the training photos."""

@@ -102,7 +102,7 @@ QUICK = quick_recipe(CPU, minutes=3.5)
 RECIPES = (
     CPU,
     QUICK,
-    best_recipe(QUICK, minutes=4.2),
+    best_recipe(QUICK),
     Recipe(
         name="gcam-paper",
         system="gcam",

@@ -135,8 +135,8 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
 def known_recipe(name: str) -> Recipe:
     """Look a recipe up; the name of a system is that of its first recipe, for a processor.
 
-    ``quick`` and ``best-cpu`` are the default's forms that train heads alone, the latter on the
-    features of two encoders.
+    ``quick`` and ``best-cpu`` are forms of the default: the first trains heads alone, the second
+    has two encoders.
 
     Raises:
         DataError: If there is none of that name.
