@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.data.counting import photos_with, photos_with_both
 from tagsight.data.literature.published_counts import Comparison, compare
 from tagsight.data.photos.check import Check, Problem
 from tagsight.data.rules.problems import LabelProblem, label_problems, problem_lines
@@ -218,17 +219,17 @@ def describe(
     number = {split: index for index, split in enumerate(annotations.split_sizes)}
     splits = torch.tensor([number[split] for split in annotations.splits or ()])
     columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
-    counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
+    counts = {key: photos_with(rows) for key, rows in columns.items()}
     twins = tuple(near_twins(check) if check and twins is None else twins or ())
     same = copies(check) if check else ()
-    together = (present.T.float() @ present.float()).long()
+    together = photos_with_both(present)
     return Description(
         format=annotations.format,
         comparisons=compare(annotations),
         checked=check is not None,
         photos=len(annotations),
         labels=len(annotations.names),
-        labels_per_photo=present.sum().item() / max(len(annotations), 1),
+        labels_per_photo=int(present.count_nonzero()) / max(len(annotations), 1),
         splits=annotations.split_sizes,
         counts={
             name: {key: count[column] for key, count in counts.items()}
@@ -236,7 +237,7 @@ def describe(
         },
         pairs=tuple(_pairs(annotations.names, together, most)),
         unlabelled=int((~present.any(1)).sum()),
-        unknown=int((annotations.targets == -1).sum()),
+        unknown=int((annotations.targets == -1).count_nonzero()),
         label_problems=label_problems(annotations),
         problems=check.problems if check else (),
         duplicates=same,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.data.counting import photos_with
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount, named
 
@@ -73,7 +74,7 @@ def apply_rules(annotations: Annotations, rules: LabelRules) -> Annotations:
     """
     ruled = _with_unlisted(_merged(annotations, rules), rules)
     ruled = _inferred(_with_parents(ruled, rules), rules)
-    counts = (ruled.targets == 1).sum(0).tolist()
+    counts = photos_with(ruled.targets == 1)
     rare = {
         name: count
         for name, count in zip(ruled.names, counts, strict=True)

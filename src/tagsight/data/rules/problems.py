@@ -8,6 +8,7 @@ from collections import defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tagsight.data.counting import photos_with
 from tagsight.data.tables.encodings import read_as_unicode
 from tagsight.data.tags.text import leaf
 from tagsight.runtime.amounts import named
@@ -100,8 +101,7 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
         'Red', 'red' look like one label; `merge` "Red=red" makes them one
     """
     names = annotations.names
-    present = annotations.targets == 1
-    counts = dict(zip(names, present.sum(0).tolist(), strict=True))
+    counts = dict(zip(names, photos_with(annotations.targets == 1), strict=True))
     known_absent = (annotations.targets == 0).any(0).tolist()
     everywhere = [
         name
