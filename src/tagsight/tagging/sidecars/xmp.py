@@ -1,8 +1,8 @@
 """Add keywords to XMP sidecars and remove them, without touching any other byte.
 
-Each keyword is added to all properties in which photo managers look for them
-(`tagsight.data.tags.xmp`). Our own namespace records model, time and score of each keyword that we
-add.
+Photo managers look for keywords in several properties (`tagsight.data.tags.xmp`), each in the first
+one that it finds. So ours stand where there are keywords already, and where there are none, in all
+of them. Our own namespace records model, time and score of each keyword that we add.
 
 The file is never serialised anew (`tagsight.tagging.sidecars.packet`): programs keep develop
 settings, masks and history in the same file, with their own prefixes, order, white space and
@@ -88,7 +88,7 @@ def add_keywords(
     check_names(tag.name for tag in new.values())
     additions: list[Addition] = []
     items = _repeated(inside) or {SUBJECT: _copies(there, elsewhere)}
-    for name in PROPERTIES:
+    for name in _places(there, elsewhere):
         added = _items(name, new.values(), stamp, {same(word) for word in there[name]})
         items[name] = [*items.get(name, ()), *added.values()]
         additions += added
@@ -207,7 +207,7 @@ def _items(
 ) -> dict[Addition, str]:
     """Return what tags add to a property, and the items as they are written."""
     items = {}
-    for tag in tags if name != REPEATED else ():
+    for tag in tags:
         addition, text = _written(name, tag.name)
         if not have or same(addition.value) not in have:
             items[addition] = _record(text, tag.score, stamp) if name == RECORD else text
@@ -227,6 +227,13 @@ def _keys(label: str) -> tuple[str, str]:
     return same(label), same(leaf(label))
 
 
+def _places(there: Mapping[str, Sequence[str]], elsewhere: Collection[str]) -> list[str]:
+    """Return the properties that take ours: a new one would hide the keywords that others have."""
+    paths = [name for name in PATHS if there[name]]
+    has_none = not (paths or there[SUBJECT] or elsewhere)
+    return [SUBJECT, *(PATHS if has_none else paths), RECORD]
+
+
 def _with_items(packet: Packet, items: Mapping[str, Sequence[str]]) -> bytes:
     for name, added in items.items():
         packet.add(name, added)
@@ -235,7 +242,7 @@ def _with_items(packet: Packet, items: Mapping[str, Sequence[str]]) -> bytes:
 
 def _new_sidecar(items: Mapping[str, Sequence[str]]) -> bytes:
     """Write a sidecar with the properties that have items into `BLANK`."""
-    names = tuple(name for name in PROPERTIES if items[name])
+    names = tuple(name for name in PROPERTIES if items.get(name))
     start, *pieces = _frame(names)
     parts = [start]
     for between, behind, name in zip(pieces[::2], pieces[1::2], names, strict=True):
