@@ -5,7 +5,8 @@ import pytest
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
 from tagsight.data.rules.rules import LabelRules
-from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
+from tagsight.data.tags.authors import PhotoTags
+from tagsight.data.tags.meaning import labelled_by_tags
 from tagsight.errors import DataError
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.source import is_folder, require_file
-from tagsight.data.tags.authors import cleaned, tags_inside, told_apart
-from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
+from tagsight.data.tags.authors import PhotoTags, cleaned, tags_inside, told_apart
+from tagsight.data.tags.meaning import labelled_by_tags
 from tagsight.data.tags.pictures import Leftover, all_pictures, pictures
 from tagsight.data.tags.text import leaf, levels, same
 from tagsight.data.tags.xmp import read_keywords

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name, is_folder, require_file
-from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
+from tagsight.data.tags.authors import PhotoTags
+from tagsight.data.tags.meaning import labelled_by_tags
 from tagsight.data.tags.pictures import all_pictures
 from tagsight.data.yaml_files import parse_yaml
 from tagsight.errors import DataError

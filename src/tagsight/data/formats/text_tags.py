@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name, is_folder
 from tagsight.data.tables.text import FOREIGN, WESTERN
+from tagsight.data.tags.authors import PhotoTags
 from tagsight.data.tags.encoding import unicode_encoding
-from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
+from tagsight.data.tags.meaning import labelled_by_tags
 from tagsight.data.tags.pictures import Leftover, all_pictures, pictures
 from tagsight.data.tags.text import (
     LARGEST,

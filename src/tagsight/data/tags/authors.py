@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.source import clean_name
 from tagsight.data.tags.embedded import Embedded, embedded_tags
-from tagsight.data.tags.meaning import PhotoTags
 from tagsight.data.tags.text import leaf, levels, same
 from tagsight.data.tags.xmp import Keywords, read_keywords
 from tagsight.errors import DataError
@@ -19,6 +18,20 @@ if TYPE_CHECKING:
 NONE = Keywords()
 INTERNAL = ("darktable/", "_digikam")
 """Beginnings of keywords that programs write for themselves."""
+
+
+class PhotoTags(NamedTuple):
+    """Tags of a photo; ``/`` separates the levels of a path.
+
+    Attributes:
+        given: Tags by a person, or that a person has confirmed.
+        unsure: Tags of which it is unknown whether they are right.
+        rejected: Tags that a person has removed.
+    """
+
+    given: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+    rejected: frozenset[str] = frozenset()
 
 
 def keywords_inside(photo: Path) -> Keywords:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Labelled
+from tagsight.data.tags.authors import PhotoTags
 from tagsight.data.tags.text import at_level, leaf, levels, same
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import agreeing, amount
@@ -29,20 +30,6 @@ UNLISTED = 0
 """Target of a label that a photo with tags does not have: absent."""
 
 logger = logging.getLogger(__name__)
-
-
-class PhotoTags(NamedTuple):
-    """Tags of a photo; ``/`` separates the levels of a path.
-
-    Attributes:
-        given: Tags by a person, or that a person has confirmed.
-        unsure: Tags of which it is unknown whether they are right.
-        rejected: Tags that a person has removed.
-    """
-
-    given: frozenset[str] = frozenset()
-    unsure: frozenset[str] = frozenset()
-    rejected: frozenset[str] = frozenset()
 
 
 def least_photos(tagged: int) -> int:
