@@ -95,14 +95,14 @@ CPU = cpu_recipe(
         consistency=CPU_CONSISTENCY,
     ),
     source=CHOSEN,
-    minutes=6.5,
+    minutes=3.8,
     use="the default: related labels, and maps that point at the object",
 )
-QUICK = quick_recipe(CPU, minutes=3.5)
+QUICK = quick_recipe(CPU, minutes=1.9)
 RECIPES = (
     CPU,
     QUICK,
-    best_recipe(QUICK),
+    best_recipe(QUICK, minutes=4.5),
     Recipe(
         name="gcam-paper",
         system="gcam",
