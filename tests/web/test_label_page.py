@@ -309,7 +309,9 @@ def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path
     with labelling(tmp_path / "project", folder) as server:
         page = visit(server.address, ready="#empty:has-text('None of the photos')", size=(390, 844))
         page.locator("#left-out", has_text="2 left out").click()
-        said = page.locator("#left-out-dialog li").all_inner_texts()
+        rows = page.locator("#left-out-dialog li")
+        rows.nth(1).wait_for()
+        said = rows.all_inner_texts()
         assert [one.split()[0] for one in said] == ["in", "cut.jpg"]
         assert "rename it" in said[0]
         require_accessible(page, "photos that were left out")
