@@ -6,7 +6,7 @@ from torch.testing import assert_close
 import tagsight as ts
 from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
-from tagsight.nn.backbones import build_backbone
+from tagsight.nn.backbones import build_backbone, encoder_size
 from tagsight.nn.class_scores import GAIN
 
 PAIRS = {
@@ -71,17 +71,22 @@ def test_a_model_of_joined_encoders_is_trained_saved_and_opened(tmp_path, collec
 @pytest.mark.parametrize(
     ("name", "weights", "words"),
     [
-        ("test_resnet+test_efficientnet", "none", "as many stages"),
+        ("test_resnet+test_efficientnet", "none", "the same number of stages"),
         ("test_vit+test_vit2", "none", "last grids of one size"),
         ("test_resnet+swin_tiny_patch4_window7_224", "none", "last grids of one size"),
         ("test_resnet+test_byobnet", "none", "grids of one size after each stage"),
-        ("regnetx_002+regnetx_004", "none", "as many stages"),
-        ("test_resnet+test_resnet", "none", "different encoders"),
-        ("test_resnet+", "none", "got ''"),
+        ("regnetx_002+regnetx_004", "none", "the same number of stages"),
+        ("test_resnet+test_resnet", "none", "at most 4 different encoders"),
+        ("test_resnet+", "none", "at most 4 different encoders"),
+        ("+".join(f"test_vit{place}" for place in range(500)), "none", "at most 4 different"),
         (LITE, "weights.pth", "got the file 'weights.pth'"),
     ],
 )
 def test_encoders_that_cannot_be_joined_are_refused(name, weights, words):
+    config = BackboneConfig(name=name, weights=weights)
     with pytest.raises(DataError, match=words) as refusal:
-        build_backbone(BackboneConfig(name=name, weights=weights))
+        build_backbone(config)
+    if "at most" in words:  # also where a model folder names them
+        with pytest.raises(DataError, match=words):
+            encoder_size(config)
     assert "system.backbone" in str(refusal.value)

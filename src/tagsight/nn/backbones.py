@@ -13,7 +13,7 @@ from torch import Tensor
 from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
 from tagsight.nn.class_scores import take_classifier
-from tagsight.nn.encoder_weights import EMBEDDED, create_encoder
+from tagsight.nn.encoder_weights import EMBEDDED, create_encoder, joined_names
 from tagsight.nn.folding import fold_norms
 from tagsight.nn.grid_encoder import GridEncoder, widen_strided_depthwise
 from tagsight.nn.low_rank import add_low_rank
@@ -146,7 +146,7 @@ def encoder_size(config: BackboneConfig) -> int:
         3413073
     """
     if len(config.encoders) > 1:
-        one_each = (config.model_copy(update={"name": name}) for name in config.encoders)
+        one_each = (config.model_copy(update={"name": name}) for name in joined_names(config))
         return sum(encoder_size(one) for one in one_each)
     with torch.device("meta"):
         network = create_encoder(config.model_copy(update={"weights": "none"}))

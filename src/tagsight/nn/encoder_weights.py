@@ -84,6 +84,9 @@ ADVICE = (
     "`system.backbone.weights`, or a machine that reaches the hub once and keeps its cache"
 )
 
+MOST_JOINED = 4
+"""Encoders that can be joined: a model of somebody else cannot have hundreds of them built."""
+
 SECONDS = 4.0
 """Timeout for the request that tells whether the hub can be reached, in seconds."""
 
@@ -125,14 +128,29 @@ def create_encoder(config: BackboneConfig) -> nn.Module:
     return network
 
 
-def _joined(config: BackboneConfig) -> nn.Module:
-    """Create several encoders, and join them."""
-    if len(set(config.encoders)) < len(config.encoders):
+def joined_names(config: BackboneConfig) -> list[str]:
+    """Check the names of encoders that are joined, before any of them is built.
+
+    Raises:
+        DataError: If one is empty or repeated, or there are more than `MOST_JOINED`.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> joined_names(BackboneConfig(name="test_resnet+test_nfnet"))
+        ['test_resnet', 'test_nfnet']
+    """
+    names = config.encoders
+    if "" in names or len(set(names)) < len(names) or len(names) > MOST_JOINED:
         msg = (
-            "expected different encoders joined by + as `system.backbone.name`, got "
-            f"{config.name!r}"
+            f"expected at most {MOST_JOINED} different encoders joined by + as "
+            f"`system.backbone.name`, got {config.name[:200]!r}"
         )
         raise DataError(msg)
+    return names
+
+
+def _joined(config: BackboneConfig) -> nn.Module:
+    """Create several encoders, and join them."""
     if config.weights not in {"imagenet", "embedded", "hub", "none"}:
         msg = (
             "expected `system.backbone.weights=imagenet`, embedded, hub or none for encoders that "
@@ -140,7 +158,8 @@ def _joined(config: BackboneConfig) -> nn.Module:
         )
         raise DataError(msg)
     networks = {
-        name: create_encoder(config.model_copy(update={"name": name})) for name in config.encoders
+        name: create_encoder(config.model_copy(update={"name": name}))
+        for name in joined_names(config)
     }
     if config.freeze_batch_norm:
         for network in networks.values():

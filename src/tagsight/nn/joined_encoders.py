@@ -93,7 +93,7 @@ class JoinedNetwork(nn.Module):
         self.classifier = nn.Identity() if classifier is None else classifier
 
         paths = [stage_paths(member) for member in members]
-        _check("as many stages", [len(stages) for _, stages in paths], networks)
+        _check("the same number of stages", [len(stages) for _, stages in paths], networks)
         moved = [
             (_moved_out(member, before), _moved_out(member, stages))
             for member, (before, stages) in zip(members, paths, strict=True)
@@ -227,8 +227,8 @@ def _check(what: str, found: Sequence[Sequence[int] | int], names: Iterable[str]
 
 def _unlike(what: str, names: Iterable[str]) -> DataError:
     return DataError(
-        f"expected convolutional encoders with {what} as `system.backbone.name`, where + joins "
-        f"them, got {' and '.join(names)}; join encoders of one family, or take one of them"
+        f"expected `system.backbone.name` to join convolutional encoders with {what}, got "
+        f"{' and '.join(names)}; join encoders of one family, or take one of them"
     )
 
 
