@@ -171,7 +171,7 @@ def _summary(
         *lines,
         f"| chance | {share:.1f} | | | {chance:.1f} | {chance:.1f} | |",
         "",
-        "`resnet` is the linear baseline: the same backbone, photos and epochs. The model is in "
-        "`gcam/model`, the heatmaps in `evidence`, all numbers in `metrics.json`.",
+        "resnet is the linear baseline: the same backbone, photos and epochs. The model is in "
+        "gcam/model, the heatmaps in evidence/, all numbers in metrics.json.",
         f"{minutes:.1f} minutes in all.",
     ]
