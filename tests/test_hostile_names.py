@@ -37,7 +37,7 @@ from tagsight.inference.exporting import ENDINGS, delivering, written_onnx
 from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.config import GraphConfig
-from tagsight.runtime.escaping import csv_content, printable
+from tagsight.runtime.escaping import csv_content, csv_line, printable
 from tagsight.search.expression import LONGEST, Has, parse
 from tagsight.search.index import Hit
 from tagsight.search.page import results_page
@@ -246,6 +246,18 @@ def test_the_commands_write_lines_tables_and_sidecars_with_the_names(model, phot
     texts = {node.text for node in ElementTree.parse(sidecar).iter()}
     assert set(HOSTILE) <= texts
     assert {file.name for file in tmp_path.iterdir()} >= {"xmp", "tags.jsonl", "tags.csv"}
+
+
+def test_results_have_the_names_as_they_are_even_those_that_look_like_arguments(tmp_path, capsys):
+    names = ("`out`", "`training.lr=1` (`seed`)", "`tagsight.train()`")
+    rows = [["image", "split", *names], *([f"{row}.jpg", "train", 1, 1, 0] for row in range(3))]
+    table = tmp_path / "labels.csv"
+    table.write_text("".join(map(csv_line, rows)), encoding="utf-8")
+    run("data", table, "--labels-only")
+    out = capsys.readouterr().out
+    assert all(name in out for name in names)
+    run("data", table, "--labels-only", "--json", "-")
+    assert set(json.loads(capsys.readouterr().out)["counts"]) == set(names)
 
 
 def test_an_index_finds_the_names_and_shows_them(model, photos, tmp_path, capsys):

@@ -127,7 +127,7 @@ def test_a_notebook_has_a_bar_if_ipywidgets_is_installed_else_lines(monkeypatch,
     shown, lines = [], []
     monkeypatch.setattr(progress_module, "find_spec", lambda _: object() if widgets else None)
     monkeypatch.setattr(Live, "refresh", lambda self: shown.append(self.console.is_jupyter))
-    monkeypatch.setattr(progress_module, "print_line", lambda _, text: lines.append(text))
+    monkeypatch.setattr(progress_module, "print_message", lambda _, text: lines.append(text))
     screen = Console(file=io.StringIO(), force_jupyter=True)
     with progress("tagging", 4, console=screen) as advance:
         advance(2)

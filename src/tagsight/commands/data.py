@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
+from tagsight.commands.flags import as_flags
 from tagsight.commands.label_errors import LabelErrorOptions, examine, write_label_errors
 from tagsight.commands.options import LabelsPath, PhotoBudget
 from tagsight.commands.output import (
@@ -109,7 +110,7 @@ def data(
         twins = label_errors.twins(annotations, check, budget.photo_bytes)
     description = describe(annotations, check, twins=twins)
     if output.json != STANDARD_OUTPUT:
-        print_result(description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False))
+        _print_summary(description)
     errors = None
     if label_errors.wanted and check is not None:
         errors = examine(annotations, check, label_errors, budget.photo_bytes)
@@ -118,6 +119,14 @@ def data(
         _write_report(output.html, description, annotations, check, errors, data.name)
     if output.json is not None:
         write_json(description.as_dict(), output.json)
+
+
+def _print_summary(description: Description) -> None:
+    lines = description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False, spelled=as_flags)
+    print_result(lines)
+    for comparison in description.comparisons:
+        if comparison.advice is not None:
+            print_info(comparison.advice)
 
 
 def _write_template(folder: Path, file: Path, labels: str | None) -> None:

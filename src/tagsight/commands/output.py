@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tagsight.runtime.launch import launched
-from tagsight.runtime.progress import print_line, terminal
+from tagsight.runtime.progress import print_line, print_message, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,7 @@ def print_info(text: str) -> None:
         >>> stream.getvalue()
         'loading runs/first\n'
     """
-    print_line(terminal(), _with_urls(text))
+    print_message(terminal(), _with_urls(text))
 
 
 def shown_source(given: Path) -> str:
@@ -97,7 +97,7 @@ def print_error(text: str) -> None:
         >>> stream.getvalue()
         'tagsight: expected a photo, got a\\x1b[2Jb.jpg\n'
     """
-    print_line(Console(stderr=True), _with_urls(text))
+    print_message(Console(stderr=True), _with_urls(text))
 
 
 class Notices(logging.Handler):

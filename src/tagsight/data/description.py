@@ -16,7 +16,7 @@ from tagsight.data.splits.near_twins import copies, near_twins, united
 from tagsight.runtime.amounts import agreeing, amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -123,6 +123,7 @@ class Description:
         *,
         all_in: str = "as_dict() lists them all",
         with_label_problems: bool = True,
+        spelled: Callable[[str], str] = str,
     ) -> list[str]:
         """Return the summary as lines of plain text.
 
@@ -130,9 +131,10 @@ class Description:
             most: Number of warnings of a kind to list.
             all_in: Says where all warnings are listed.
             with_label_problems: Whether suspicions about labels are among the warnings.
+            spelled: Spells the arguments named in reasons, which are messages of the library.
         """
         suspicions = problem_lines(self.label_problems, most, all_in) if with_label_problems else []
-        warnings = [*suspicions, *self._warnings(most, all_in)]
+        warnings = [*suspicions, *self._warnings(most, all_in, spelled)]
         splits = ", ".join(f"{size:,} {split}" for split, size in self.splits.items())
         width = max(map(len, self.counts))
         columns = ["all", *self.splits]
@@ -170,9 +172,11 @@ class Description:
         ]
         return ["", "most often together", *lines] if lines else []
 
-    def _warnings(self, most: int, all_in: str) -> list[str]:
+    def _warnings(self, most: int, all_in: str, spelled: Callable[[str], str]) -> list[str]:
         kinds = {
-            "photos that cannot be used": [f"{path}: {reason}" for path, reason in self.problems],
+            "photos that cannot be used": [
+                f"{path}: {spelled(reason)}" for path, reason in self.problems
+            ],
             "photos that are there several times": [
                 f"the same photo {len(group)} times: {_listed(group, most)}"
                 for group in self.duplicates

@@ -98,7 +98,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a line that stays, above the bar if there is one."""
-        print_line(self.console, text)
+        print_message(self.console, text)
 
     def _count(self, done: int) -> str:
         return f"{done:,}" if self._total is None else f"{done:,}/{self._total:,}"
@@ -144,6 +144,19 @@ def terminal() -> Console:
     return Console(stderr=True, quiet=launched().rank > 0)
 
 
+def print_message(console: Console, text: str) -> None:
+    """Print one line of ours, its arguments spelled for the reader (`wording`).
+
+    Results are printed by `print_line`, as labels and paths between backticks are no arguments.
+
+    Example:
+        >>> import sys
+        >>> print_message(Console(file=sys.stdout), "choose another `out`")
+        choose another `out`
+    """
+    print_line(console, wording.get()(text))
+
+
 def print_line(console: Console, text: str) -> None:
     r"""Print one line, unwrapped, with control characters and markup escaped.
 
@@ -152,9 +165,7 @@ def print_line(console: Console, text: str) -> None:
         >>> print_line(Console(file=sys.stdout), "a name with \x1b[31m in it")
         a name with \x1b[31m in it
     """
-    console.print(
-        printable(wording.get()(text)), markup=False, highlight=False, emoji=False, soft_wrap=True
-    )
+    console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def clock(seconds: float) -> str:
@@ -195,7 +206,7 @@ class TerminalLog:
 
     def note(self, text: str) -> None:
         """Print a line that stays."""
-        print_line(self.console, text)
+        print_message(self.console, text)
 
     def work(self, description: str, total: int) -> AbstractContextManager[Advance]:
         """Show the progress of a task during the block."""

@@ -64,11 +64,11 @@ def test_counts_are_compared_with_the_published_ones(splits, differences):
 @pytest.mark.usefixtures("small_voc")
 def test_a_protocol_that_nobody_named_is_found_by_an_exact_count():
     (comparison,) = compare(voc("ttvee"))
-    first, verdict, advice = comparison.lines()
+    first, verdict = comparison.lines()
     assert not comparison.told
     assert first.startswith("looks like voc2007: VOC 2007")
     assert verdict.startswith("  counts as published")
-    assert advice == "  to read it by this protocol: `protocol=voc2007`"
+    assert comparison.advice == "to read it as voc2007: `protocol=voc2007`"
     (comparison,) = compare(voc("ttee"))
     assert "  other counts than published" in list(comparison.lines())[1]
     for rows in (

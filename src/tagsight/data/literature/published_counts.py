@@ -82,6 +82,11 @@ class Comparison(NamedTuple):
             "counts": [count._asdict() | {"agrees": count.agrees} for count in self.counts],
         }
 
+    @property
+    def advice(self) -> str | None:
+        """How to read the data by a protocol that they resemble."""
+        return None if self.told else f"to read it as {self.protocol}: `protocol={self.protocol}`"
+
     def lines(self) -> Iterator[str]:
         """Yield the comparison as lines of plain text."""
         protocol = PROTOCOLS[self.protocol]
@@ -89,8 +94,6 @@ class Comparison(NamedTuple):
         verdict = "other counts than published" if self.differences else "counts as published"
         yield f"{'protocol' if self.told else 'looks like'} {self.protocol}: {protocol.description}"
         yield f"  {verdict} ({protocol.source}{memory})"
-        if not self.told:
-            yield f"  to read it by this protocol: `protocol={self.protocol}`"
         yield from (f"  {difference}" for difference in self.differences)
 
 
