@@ -124,25 +124,6 @@ def find_label_errors(
     ]
 
 
-def wrong_probability(
-    scores: Scores, targets: Targets, *, twins: NDArray[np.int64] | None = None
-) -> NDArray[np.float64]:
-    """Estimate the probability that each target is wrong, as in `find_label_errors`.
-
-    Returns:
-        ``(N, L)`` float64; NaN where a target or a score is not known.
-
-    Example:
-        >>> scores = np.linspace(0.05, 0.95, 20)[:, None]
-        >>> targets = (scores > 0.5).astype(np.int8)
-        >>> targets[19] = 0
-        >>> int(wrong_probability(scores, targets).argmax())
-        19
-    """
-    present, _ = _log_odds_of_presence(scores, targets)
-    return _wrong(present, targets, _twins_against(targets, twins))
-
-
 def _wrong(
     present: NDArray[np.float64], targets: Targets, against: NDArray[np.bool_]
 ) -> NDArray[np.float64]:

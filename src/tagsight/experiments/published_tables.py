@@ -288,7 +288,3 @@ ABLATION: Mapping[str, tuple[float, float, float]] = {
 }
 """Table 4: mAP without the graph network, without consistent maps, and with both. The first two are
 the rows of VACIT and ML-GCN of Tables 1 to 3, whose resolutions and pooling differ."""
-
-BEST_EPSILON, BEST_DELTA, BEST_LAMBDA = 0.4, 0.2, 0.4
-"""Maxima of the curves of Figures 6, 7 and 8 on all data sets. The paper does not print the values
-of these curves."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -28,7 +27,7 @@ class LowRank(nn.Module):
     """A parametrization ``W + alpha / r B A`` of a weight ``W`` that is not trained (section 4.1).
 
     ``B`` begins at zero, so that training begins at ``W``. As a parametrization the sum is an
-    ordinary weight for the layer, for export, and for `merge_low_rank`.
+    ordinary weight for the layer and for export; torch's `remove_parametrizations` merges the two.
 
     Args:
         weight: ``W``: ``(C, D)`` float.
@@ -89,27 +88,6 @@ def add_low_rank(network: nn.Module, config: LowRankConfig, name: str) -> None:
         raise DataError(msg)
     for layer in layers:
         parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, config))
-
-
-def merge_low_rank(network: nn.Module) -> None:
-    """Add the updates to the weights for good.
-
-    Args:
-        network: Changed in place; its results are not.
-
-    Example:
-        >>> import timm
-        >>> from tagsight.config import LowRankConfig
-        >>> network = timm.create_model("test_vit", num_classes=0)
-        >>> add_low_rank(network, LowRankConfig(rank=2), "test_vit")
-        >>> merge_low_rank(network)
-        >>> parametrize.is_parametrized(network.blocks[0].attn.qkv)
-        False
-    """
-    for layer in list(_projections(network)):
-        if parametrize.is_parametrized(layer, "weight"):
-            with torch.no_grad():
-                parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
 def _projections(network: nn.Module) -> Iterator[nn.Linear]:
