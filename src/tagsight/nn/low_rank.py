@@ -38,6 +38,7 @@ class LowRank(nn.Module):
         up: ``B``: ``(C, r)`` float.
 
     Example:
+        >>> import torch
         >>> from tagsight.config import LowRankConfig
         >>> weight = torch.rand(6, 4)
         >>> update = LowRank(weight, LowRankConfig(rank=2))
