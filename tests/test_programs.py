@@ -428,6 +428,16 @@ def osxphotos(_: str) -> None:
     write("photos.json", rows)
 
 
+def megadetector(_: str) -> None:
+    draw("photos")
+    found = {
+        n: [{"category": str(CLASSES.index(c)), "conf": 0.8} for c in LABELS[n]] for n in LABELS
+    }
+    images = [{"file": name, "detections": found[name]} for name in LABELS]
+    categories = {str(number): name for number, name in enumerate(CLASSES)}
+    write("md.json", {"images": images, "detection_categories": categories})
+
+
 def file_manager(_: str) -> None:
     draw("photos/dog", "a.png", "b.png")
     draw("photos/cat", "b.png")
@@ -468,6 +478,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "Azure Machine Learning": azure,
     "exiftool": exiftool,
     "osxphotos": osxphotos,
+    "MegaDetector": megadetector,
     "a file manager": file_manager,
 }
 

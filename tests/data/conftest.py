@@ -4,6 +4,9 @@ from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, PHOTOS_INSIDE
 from tagsight.data.formats import mirflickr
 from tagsight.data.readers import FORMATS
 
+BY_PEOPLE = [name for name, format_ in FORMATS.items() if not format_.is_of_model]
+"""Formats that are read without being chosen."""
+
 
 @pytest.fixture(autouse=True)
 def few_photos_of_mirflickr(request, monkeypatch):
@@ -30,17 +33,17 @@ def written(format_, tmp_path):
     return EXAMPLES[format_](tmp_path / "data", PHOTOS)
 
 
-@pytest.fixture(params=[name for name in FORMATS if name not in PHOTOS_INSIDE])
+@pytest.fixture(params=[name for name in BY_PEOPLE if name not in PHOTOS_INSIDE])
 def bare_example(request, tmp_path):
     return written(request.param, tmp_path)
 
 
-@pytest.fixture(params=[name for name in FORMATS if name not in PHOTOS_INSIDE | NUMBERED])
+@pytest.fixture(params=[name for name in BY_PEOPLE if name not in PHOTOS_INSIDE | NUMBERED])
 def renamed_example(request, tmp_path):
     return lambda photos: EXAMPLES[request.param](tmp_path, photos)
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=BY_PEOPLE)
 def complete_example(request, tmp_path):
     example = written(request.param, tmp_path)
     if example.format not in PHOTOS_INSIDE:

@@ -425,6 +425,17 @@ def write_osxphotos(folder: Path, photos) -> Example:
     return Example("osxphotos", file, folder, UNTAGGED, splits=None)
 
 
+def write_megadetector(folder: Path, photos) -> Example:
+    names = {str(number): name for number, name in enumerate(NAMES, 1)}
+    numbers = {name: number for number, name in names.items()}
+    images = [
+        {"file": photo, "detections": [{"category": numbers[one], "conf": 0.9} for one in labels]}
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    file = _json(folder / "md.json", {"images": images, "detection_categories": names})
+    return Example("megadetector", file, folder, splits=None)
+
+
 def _lines(file: Path, rows) -> Path:
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return file
@@ -520,4 +531,5 @@ EXAMPLES = {
     "text-tags": write_text_tags,
     "photoprism": write_photoprism,
     "osxphotos": write_osxphotos,
+    "megadetector": write_megadetector,
 }

@@ -215,6 +215,8 @@ class Format(NamedTuple):
         is_text: Whether its files may be in an encoding that `Columns` names.
         opens_photos: Whether it reads what is in the photos of its folder, and not only their
             names.
+        is_of_model: Whether its labels are what a model says and nobody has confirmed, so that it
+            is only read if the user chooses it.
     """
 
     name: str
@@ -228,3 +230,4 @@ class Format(NamedTuple):
     has_columns: bool = False
     is_text: bool = False
     opens_photos: bool = False
+    is_of_model: bool = False

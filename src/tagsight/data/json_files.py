@@ -43,33 +43,53 @@ class Outline(NamedTuple):
     lines: bool = False
 
 
-def outline(file: Path) -> Outline:
+def outline(file: Path, within: str | None = None) -> Outline:
     """Look at the first MiB of a file; what is no JSON has an empty outline.
+
+    Args:
+        file: The file.
+        within: A key of its object, of whose value the outline is, instead of that of the file.
 
     Example:
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     file = Path(folder, "labels.json")
-        ...     _ = file.write_text('[{"image": "a.jpg", "labels": ["dog"]}]')
-        ...     outline(file)
-        Outline(top='[', keys={'image': '"', 'labels': '['}, lines=False)
+        ...     _ = file.write_text('{"photos": [{"image": "a.jpg", "labels": ["dog"]}]}')
+        ...     outline(file), outline(file, "photos").keys
+        (Outline(top='{', keys={'photos': '['}, lines=False), {'image': '"', 'labels': '['})
     """
     if not is_file(file):
         return Outline()
     status = file.stat()
-    return _outline(file, status.st_mtime_ns, status.st_size)
+    version = file, status.st_mtime_ns, status.st_size
+    return _outline(*version)[0] if within is None else _outline_within(*version, within)
 
 
 @lru_cache(maxsize=64)  # every format asks
-def _outline(file: Path, _changed: int, _size: int) -> Outline:
+def _outline(file: Path, _changed: int, _size: int) -> tuple[Outline, dict[str, int]]:
+    return _outline_of(_start(file))
+
+
+@lru_cache(maxsize=64)
+def _outline_within(file: Path, changed: int, size: int, key: str) -> Outline:
+    place = _outline(file, changed, size)[1].get(key)
+    return Outline() if place is None else _outline_of(_start(file)[place:])[0]
+
+
+def _start(file: Path) -> str:
     with file.open("rb") as handle:
         start = handle.read(LOOK)
-    text = start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")
+    return start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")
+
+
+def _outline_of(text: str) -> tuple[Outline, dict[str, int]]:
+    """Return the outline of JSON, and where the value of each of its keys begins."""
     if not text.startswith(("{", "[")):
-        return Outline()
+        return Outline(), {}
     level = 1 if text[0] == "{" else 2
     keys: dict[str, str] = {}
+    places: dict[str, int] = {}
     depth = position = 0
     last = ""
     while match := _TOKEN.match(text, position):
@@ -83,12 +103,12 @@ def _outline(file: Path, _changed: int, _size: int) -> Outline:
             depth -= 1
             if depth < level:
                 lines = level == 1 and text[position:].lstrip().startswith("{")
-                return Outline(text[0], keys, lines)
+                return Outline(text[0], keys, lines), places
         elif depth == level and token[0] == '"':
             last = token[1:-1]
         elif depth == level and token[0] == ":":
-            keys[last] = match[1]
-    return Outline(text[0], keys)
+            keys[last], places[last] = match[1], position
+    return Outline(text[0], keys), places
 
 
 def _encoding(start: bytes) -> str:

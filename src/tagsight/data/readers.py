@@ -29,6 +29,7 @@ from tagsight.data.formats import (
     label_project,
     label_studio,
     labelbox,
+    megadetector,
     mirflickr,
     mmpretrain,
     nus_wide,
@@ -80,7 +81,7 @@ FORMATS: dict[str, Format] = {
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
         *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
-        *(photo_tags, text_tags, photoprism, osxphotos),
+        *(photo_tags, text_tags, photoprism, osxphotos, megadetector),
     )
 }
 """All formats of files and folders, in the order in which errors and help list them."""

@@ -89,12 +89,24 @@ def format_of(
     certain = [format_ for format_ in fits if format_.certain]
     fitting = certain or [format_ for format_ in fits if not format_.weak] or fits
     if len(fitting) == 1:
-        return fitting[0]
+        return _by_people(source, fitting[0])
     if fitting:
         names = [format_.name for format_ in fitting]
         msg = f"expected one format to fit {source}, got {names}; choose one with `format`"
         raise DataError(msg)
     raise DataError(_unknown(source, formats))
+
+
+def _by_people(source: Path, format_: Format) -> Format:
+    """Return a format that was found, unless its labels are a model's."""
+    if not format_.is_of_model:
+        return format_
+    msg = (
+        f"{source}: expected labels by people, got the format {format_.name!r}, which is what a "
+        "model says: give the table of what people made of it, or make labels on a page with "
+        f"'tagsight label FOLDER'; `format={format_.name}` reads it all the same"
+    )
+    raise DataError(msg)
 
 
 def _unknown(source: Path, formats: Mapping[str, Format]) -> str:

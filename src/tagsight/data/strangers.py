@@ -105,6 +105,12 @@ STRANGERS = (
         frozenset({"labels", "labelmodelversion"}),
     ),
     Stranger(
+        "SpeciesNet's predictions, which are what a model says",
+        f"{TABLE}, once people have looked at them",
+        frozenset({"predictions"}),
+        start=rb'"filepath"',
+    ),
+    Stranger(
         "the answer of a wiki such as Wikimedia Commons",
         TABLE,
         frozenset({"batchcomplete", "query"}),
