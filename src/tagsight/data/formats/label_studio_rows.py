@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tagsight.data.formats.label_studio_values import labels_in, photo_field, task_photo
 from tagsight.data.json_files import outline, read_json
 from tagsight.data.photo_labels import PhotoLabels
-from tagsight.data.source import clean_name, require_file
-from tagsight.data.tables.label_studio import delimiter_of
-from tagsight.data.tables.text import records, writing_of
+from tagsight.data.source import clean_name
+from tagsight.data.tables.named_rows import named_rows
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LARGEST_FILE = 2**30
-LONGEST_LINE = 2**24
 ABOUT_ANNOTATION = frozenset(
     {"annotation_id", "annotator", "created_at", "updated_at", "lead_time", "id", "agreement"}
 )
@@ -79,17 +76,9 @@ def read_rows(source: Path, inside: PhotosInside, encoding: str | None = None) -
 
 
 def _csv_rows(source: Path, encoding: str | None) -> Iterator[dict[str, Any]]:
-    require_file(source, largest=LARGEST_FILE)
-    with source.open(encoding=writing_of(source, encoding).encoding, newline="") as handle:
-        delimiter = delimiter_of(handle.readline(LONGEST_LINE))
-    rows = records(source, delimiter, encoding=encoding)
-    _, header = next(rows, (0, []))
-    for number, cells in rows:
-        if len(cells) != len(header):
-            msg = f"{source}:{number}: expected as many cells as in the header"
-            raise DataError(msg)
-        if any(cells):
-            yield {key: _parsed(cell) for key, cell in zip(header, cells, strict=True)}
+    for _, row in named_rows(source, encoding=encoding):
+        if any(row.values()):
+            yield {key: _parsed(cell) for key, cell in row.items()}
 
 
 def _parsed(cell: str) -> object:

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.json_files import outline, read_json, shortened
-from tagsight.data.source import clean_name, is_file, photo_path, require_file
-from tagsight.data.tables.text import records
+from tagsight.data.source import clean_name, photo_path
+from tagsight.data.tables.named_rows import header_of, named_rows
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PHOTO, LABEL, NAME = "Labeled Data", "Label", "External ID"
-LARGEST_FILE = 2**30
-LONGEST_HEADER = 2**12
 LONGEST_ANSWER = 60
 """Characters of an answer; longer ones are texts, not labels."""
 
@@ -41,11 +39,7 @@ def is_first_form(source: Path) -> bool:
     top, keys, _ = outline(source)
     if top:
         return {PHOTO, LABEL} <= keys.keys()
-    if not is_file(source):
-        return False
-    with source.open("rb") as handle:
-        header = handle.readline(LONGEST_HEADER).decode("utf-8-sig", "replace")
-    return {PHOTO, LABEL} <= {name.strip(' \r\n"') for name in header.split(",")}
+    return {PHOTO, LABEL} <= set(header_of(source))
 
 
 def read_first_form(source: Path, encoding: str | None) -> Iterator[LabelledRow | None]:
@@ -82,14 +76,7 @@ def _rows(source: Path, encoding: str | None) -> Iterator[tuple[str, dict[str, A
         for number, row in enumerate(read_json(source, list, "a list of photos"), 1):
             yield f"{source}: [{number}]", row if isinstance(row, dict) else {}
         return
-    rows = records(require_file(source, largest=LARGEST_FILE), ",", encoding=encoding)
-    _, header = next(rows)
-    names = [name.strip() for name in header]
-    for line, cells in rows:
-        if len(cells) != len(names):
-            msg = f"{source}:{line}: expected as many cells as in the header, got {len(cells)}"
-            raise DataError(msg)
-        yield f"{source}:{line}", dict(zip(names, cells, strict=True))
+    yield from named_rows(source, encoding=encoding)
 
 
 def _photo(row: dict[str, Any], where: str) -> str:

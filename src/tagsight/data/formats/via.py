@@ -10,12 +10,11 @@ from tagsight.data.answers import Answers
 from tagsight.data.format import Format
 from tagsight.data.json_files import LOOK, outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.source import is_file, photo_path, require_file
+from tagsight.data.source import is_file, photo_path
 from tagsight.data.tables.csv_table import PLACES
+from tagsight.data.tables.named_rows import header_of, named_rows
 from tagsight.data.tables.names import TEXT_COLUMNS
-from tagsight.data.tables.text import records
 from tagsight.errors import DataError
-from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = ("filename", "file_attributes", "region_attributes")
 METADATA = "_via_img_metadata"
-LARGEST_TABLE = 2**30
 NO_LABELS = TEXT_COLUMNS | {"image_url", "url", "id"}
 """Attributes that the program offers for something else than labels."""
 
@@ -56,15 +54,10 @@ def recognises(source: Path) -> bool:
     with source.open("rb") as handle:
         start = handle.read(LOOK)
     if not start.lstrip().startswith(b"{"):
-        return _is_header(start.partition(b"\n")[0].decode(errors="replace"))
+        return set(COLUMNS) <= set(header_of(source))
     _, keys, _ = outline(source)
     has_both = b'"regions"' in start and b'"file_attributes"' in start
     return METADATA in keys or (bool(keys) and set(keys.values()) == {"{"} and has_both)
-
-
-def _is_header(line: str) -> bool:
-    names = {name.strip(' \r"#') for name in line.split(",")}
-    return names.issuperset(COLUMNS)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -147,21 +140,8 @@ def _attributes(given: Any, key: str, where: str) -> dict[str, Any]:  # noqa: AN
 
 def _table(source: Path, encoding: str | None) -> Iterable[Entry]:
     """Return a photo for all its rows, of which each has a region."""
-    rows = records(require_file(source, largest=LARGEST_TABLE), ",", encoding=encoding)
-    _, header = next(rows, (0, []))
-    names = [name.strip(" #") for name in header]
-    if not set(COLUMNS) <= set(names):
-        msg = f"{source}: expected the columns {', '.join(COLUMNS)}, got {', '.join(names[:5])}"
-        raise DataError(msg)
     entries: dict[str, Entry] = {}
-    for line, cells in rows:
-        where = f"{source}:{line}"
-        if len(cells) != len(names):
-            msg = (
-                f"{where}: expected {amount(len(names), 'cell')} as in the header, got {len(cells)}"
-            )
-            raise DataError(msg)
-        row = dict(zip(names, cells, strict=True))
+    for where, row in named_rows(source, COLUMNS, encoding=encoding):
         photo = photo_path(row["filename"], where)
         entry = entries.setdefault(photo, Entry(photo, _parsed(row, "file_attributes", where), []))
         if row.get("region_count", "1") != "0":

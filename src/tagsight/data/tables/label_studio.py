@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.data.json_files import outline
-from tagsight.data.source import is_file
-from tagsight.data.tables.text import DELIMITERS, MARKS
+from tagsight.data.tables.named_rows import header_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,25 +22,5 @@ def is_label_studio(source: Path) -> bool:
         True
     """
     top, keys, _ = outline(source)
-    names = keys if top == "[" else _header(source)
+    names = keys if top == "[" else header_of(source)
     return "annotation_id" in names and bool({"annotator", "lead_time"} & set(names))
-
-
-def delimiter_of(header: str) -> str:
-    """Return the delimiter of a header: a spreadsheet may have saved the file again.
-
-    Example:
-        >>> delimiter_of("image;id;tags;annotator;annotation_id")
-        ';'
-    """
-    return max(DELIMITERS, key=header.count)
-
-
-def _header(source: Path) -> list[str]:
-    if not is_file(source):
-        return []
-    with source.open("rb") as handle:
-        start = handle.read(2**16)
-    encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8-sig")
-    line = start.decode(encoding, "replace").partition("\n")[0]
-    return [name.strip(' \r"') for name in line.split(delimiter_of(line))]

@@ -182,7 +182,12 @@ def _undecodable_line(file: Path, encoding: str) -> int | None:
 
 
 def records(
-    source: Path, delimiter: str, joined_from: int | None = None, encoding: str | None = None
+    source: Path,
+    delimiter: str,
+    joined_from: int | None = None,
+    encoding: str | None = None,
+    *,
+    is_quoted: bool = True,
 ) -> Iterator[tuple[int, list[str]]]:
     r"""Yield the line number and the cells of each row of a file; blank lines are skipped.
 
@@ -194,6 +199,7 @@ def records(
         joined_from: Position from which on the cells may be left joined, as one: they are if the
             file has no quotation marks.
         encoding: The encoding, if the user names it.
+        is_quoted: Whether quotation marks enclose cells; otherwise they are part of them.
 
     Raises:
         DataError: If quotes or the encoding are damaged, or a row exceeds the bounds.
@@ -208,7 +214,7 @@ def records(
     is_blank = delimiter == " "
     with source.open(encoding=encoding, newline="") as handle:
         lines = _bounded_lines(handle, delimiter, source)
-        if not has_quotes:
+        if not (has_quotes and is_quoted):
             most = -1 if joined_from is None else joined_from
             for number, line in enumerate(lines, 1):
                 if text := line.strip() if is_blank else line.rstrip("\r\n"):
