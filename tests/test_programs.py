@@ -428,6 +428,19 @@ def osxphotos(_: str) -> None:
     write("photos.json", rows)
 
 
+def camtrap_dp(_: str) -> None:
+    draw("package/media")
+    media = [f"{n},d1,2024-05-01T10:00:00Z,media/{n},image/png\n" for n in LABELS]
+    write(
+        "package/media.csv",
+        "mediaID,deploymentID,timestamp,filePath,fileMediatype\n" + "".join(media),
+    )
+    seen = [f"d1,{n},animal,{label}\n" for n in LABELS for label in LABELS[n]]
+    header = "deploymentID,mediaID,observationType,scientificName\n"
+    write("package/observations.csv", header + "".join(seen) + "d1,c.png,blank,\n")
+    write("package/datapackage.json", {"profile": "https://example.org/camtrap-dp-profile.json"})
+
+
 def megadetector(_: str) -> None:
     draw("photos")
     found = {
@@ -478,6 +491,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "Azure Machine Learning": azure,
     "exiftool": exiftool,
     "osxphotos": osxphotos,
+    "Agouti, TRAPPER": camtrap_dp,
     "MegaDetector": megadetector,
     "a file manager": file_manager,
 }

@@ -425,6 +425,18 @@ def write_osxphotos(folder: Path, photos) -> Example:
     return Example("osxphotos", file, folder, UNTAGGED, splits=None)
 
 
+def write_camtrap_dp(folder: Path, photos) -> Example:
+    rows = [(number, "d1", "", photo, "image/jpeg") for number, photo in enumerate(photos)]
+    header = ["mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype"]
+    _write_csv(folder, header, rows, "media.csv")
+    seen = [("d1", row, "animal", one) for row, labels in enumerate(PRESENT) for one in labels]
+    blank = [("d1", row, "blank", "") for row, labels in enumerate(PRESENT) if not labels]
+    header = ["deploymentID", "mediaID", "observationType", "scientificName"]
+    _write_csv(folder, header, [*seen, *blank], "observations.csv")
+    _json(folder / "datapackage.json", {"profile": "camtrap-dp-profile.json"})
+    return Example("camtrap-dp", folder, folder, splits=None)
+
+
 def write_megadetector(folder: Path, photos) -> Example:
     names = {str(number): name for number, name in enumerate(NAMES, 1)}
     numbers = {name: number for number, name in names.items()}
@@ -531,5 +543,6 @@ EXAMPLES = {
     "text-tags": write_text_tags,
     "photoprism": write_photoprism,
     "osxphotos": write_osxphotos,
+    "camtrap-dp": write_camtrap_dp,
     "megadetector": write_megadetector,
 }

@@ -14,6 +14,7 @@ from tagsight.data.annotations import Annotations
 from tagsight.data.data_file import ENDING, DataFile, combined, read_data_file
 from tagsight.data.format import DEFAULTS, ReadOptions
 from tagsight.data.formats import (
+    camtrap_dp,
     coco,
     createml,
     csv_columns,
@@ -81,7 +82,8 @@ FORMATS: dict[str, Format] = {
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
         *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
-        *(photo_tags, text_tags, photoprism, osxphotos, megadetector),
+        *(photo_tags, text_tags, photoprism, osxphotos),
+        *(camtrap_dp, megadetector),
     )
 }
 """All formats of files and folders, in the order in which errors and help list them."""
