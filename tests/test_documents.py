@@ -64,8 +64,10 @@ THEIRS = {
     "table.md",
     "photo.txt",
     "a.txt",
+    "occurrence.txt",
+    "multimedia.txt",
 }
-"""Files that a page tells its reader to write."""
+"""Files that a page tells its reader to write, or that other programs do."""
 
 
 def text_of(page: str) -> str:

@@ -441,6 +441,15 @@ def camtrap_dp(_: str) -> None:
     write("package/datapackage.json", {"profile": "https://example.org/camtrap-dp-profile.json"})
 
 
+def gbif(_: str) -> None:
+    draw("archive/photos")
+    seen = [(name, label) for name, labels in LABELS.items() for label in labels]
+    rows = [f"{number}\tPRESENT\t{label}\n" for number, (_, label) in enumerate(seen)]
+    media = [f"{i}\tStillImage\thttps://example.org/{n}\n" for i, (n, _) in enumerate(seen)]
+    write("archive/occurrence.txt", "gbifID\toccurrenceStatus\tspecies\n" + "".join(rows))
+    write("archive/multimedia.txt", "gbifID\ttype\tidentifier\n" + "".join(media))
+
+
 def megadetector(_: str) -> None:
     draw("photos")
     found = {
@@ -492,6 +501,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "exiftool": exiftool,
     "osxphotos": osxphotos,
     "Agouti, TRAPPER": camtrap_dp,
+    "GBIF": gbif,
     "MegaDetector": megadetector,
     "a file manager": file_manager,
 }

@@ -437,6 +437,19 @@ def write_camtrap_dp(folder: Path, photos) -> Example:
     return Example("camtrap-dp", folder, folder, splits=None)
 
 
+def write_darwin_core(folder: Path, photos) -> Example:
+    """Write an archive of the photos that have a species, as others are in none."""
+    seen = [(photo, one) for photo, labels in zip(photos, PRESENT, strict=True) for one in labels]
+    rows = [f"{number}\t{one}\n" for number, (_, one) in enumerate(seen)]
+    media = [f"{number}\tStillImage\t{photo}\n" for number, (photo, _) in enumerate(seen)]
+    (folder / "occurrence.txt").write_text("gbifID\tspecies\n" + "".join(rows))
+    (folder / "multimedia.txt").write_text("gbifID\ttype\tidentifier\n" + "".join(media))
+    kept = [row for row, labels in enumerate(PRESENT) if labels]
+    targets = tuple(UNKNOWN_AS_ABSENT[row] for row in kept)
+    files = tuple(photos[row] for row in kept)
+    return Example("darwin-core", folder, folder, targets, files=files, splits=None)
+
+
 def write_megadetector(folder: Path, photos) -> Example:
     names = {str(number): name for number, name in enumerate(NAMES, 1)}
     numbers = {name: number for number, name in names.items()}
@@ -544,5 +557,6 @@ EXAMPLES = {
     "photoprism": write_photoprism,
     "osxphotos": write_osxphotos,
     "camtrap-dp": write_camtrap_dp,
+    "darwin-core": write_darwin_core,
     "megadetector": write_megadetector,
 }

@@ -21,6 +21,7 @@ from tagsight.data.formats import (
     csv_list,
     csv_long,
     cvat,
+    darwin_core,
     dataframe,
     datumaro,
     fiftyone,
@@ -83,7 +84,7 @@ FORMATS: dict[str, Format] = {
         *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
         *(photo_tags, text_tags, photoprism, osxphotos),
-        *(camtrap_dp, megadetector),
+        *(camtrap_dp, darwin_core, megadetector),
     )
 }
 """All formats of files and folders, in the order in which errors and help list them."""
