@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from tagsight.checkpoint.decision import Decision
 from tagsight.data.annotations import Annotations
 from tagsight.evaluation.evaluate import evaluate, measure, percent, percent_interval
+from tagsight.evaluation.evidence_report import measure_evidence
 from tagsight.evaluation.predictions import predict
 from tagsight.evaluation.report_text import report_lines
 from tagsight.loading.batches import PhotoStore
@@ -193,6 +194,15 @@ def test_predictions_come_in_the_order_of_the_photos(annotations):
     assert_close(logits, torch.cat([10 * torch.eye(3), torch.zeros(1, 3)]) - 2)
     assert done == sorted(done)
     assert (done[-1], rate > 0, system.training, logits.requires_grad) == (4, True, False, False)
+
+
+def test_on_a_cpu_few_photos_pass_at_once_so_that_large_ones_fit_into_memory(annotations):
+    model, sizes = channels_model(), []
+    model.system.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    many = annotations.select([*range(4)] * 10)
+    evaluate(model, many, RUNTIME)
+    measure_evidence(model, many, RUNTIME, pairs=None)
+    assert set(sizes) == {16, 8}
 
 
 def test_a_report_says_what_was_measured(annotations):

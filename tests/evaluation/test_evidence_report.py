@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from tagsight.data.annotations import Annotations
 from tagsight.data.boxes import Boxes, PhotoBoxes
 from tagsight.errors import DataError
-from tagsight.evaluation.evidence_report import BATCH, TRANSFORMS, find_pairs, measure_evidence
+from tagsight.evaluation.evidence_report import TRANSFORMS, find_pairs, measure_evidence
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import Recognition
 
@@ -148,13 +148,13 @@ def test_the_interval_is_of_photos_with_all_their_labels(tmp_path):
 
 
 def test_photos_without_boxes_are_passed_over_in_every_batch(tmp_path):
-    shown = [("red",), *[()] * BATCH, ("blue",), ("green",)]
+    shown = [("red",), *[()] * RUNTIME.photos_at_once, ("blue",), ("green",)]
     rows = collection(tmp_path, shown)
     last = {f"{len(shown) - 1}.png": {"green": PLACES["green"]}}
     done = []
     report = measured(rows, boxes_of(last), progress=done.append)
     assert (report["pointing"], report["pairs"]) == (100, 1)
-    assert done == [BATCH, len(shown)]
+    assert done == [RUNTIME.photos_at_once, len(shown)]
     first = measured(rows, boxes_of({"0.png": {"red": PLACES["red"]}}))
     assert (first["pointing"], first["pairs"]) == (100, 1)
 

@@ -11,7 +11,7 @@ import torch
 
 from tagsight.checkpoint.folder import LoadedModel, load_model
 from tagsight.errors import DataError
-from tagsight.evaluation.predictions import BATCH_SIZE, Predictions
+from tagsight.evaluation.predictions import Predictions
 from tagsight.evaluation.views import predict_views
 from tagsight.runtime.cluster import RayCluster, check_same
 from tagsight.runtime.device import Runtime
@@ -61,7 +61,7 @@ def predict_on_cluster(
     worker = partial(_loaded, _Wanted.of(model, views, runtime))
     started, parts, done = time.perf_counter(), [], 0
     places = (path.absolute() for path in paths)
-    for part in cluster.answers(worker, places, batch_size=BATCH_SIZE):
+    for part in cluster.answers(worker, places, batch_size=runtime.photos_at_once):
         parts.append(torch.tensor(part["logits"]))
         done += len(parts[-1])
         if progress is not None:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 TRANSFORMS: tuple[Transform, ...] = ("flip", "scale", "quarter_turn")
 MapSource = Literal["maps", "grad-cam"]
-BATCH = 32
 
 
 class Pairs(NamedTuple):
@@ -133,7 +132,7 @@ def measure_evidence(
     errors: list[Tensor] = []
     located: list[Tensor] = []
     start = 0
-    for batch in evaluation_batches(photos, BATCH, runtime.workers):
+    for batch in evaluation_batches(photos, runtime.photos_at_once, runtime.workers):
         images = on_device(batch, runtime)
         maps = maps_of(images)
         errors.append(_errors(maps_of, images, maps))

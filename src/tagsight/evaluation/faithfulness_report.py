@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import DIGITS, percent
-from tagsight.evaluation.evidence_report import BATCH, interval_over_photos, map_source
+from tagsight.evaluation.evidence_report import interval_over_photos, map_source
 from tagsight.loading.batches import evaluation_batches, evaluation_photos
 from tagsight.loading.transforms import on_device
 from tagsight.metrics.faithfulness import area_under_curve, rank_correlation, strongest_pixels
@@ -179,7 +179,7 @@ def _likeness(
 ) -> float | None:
     """Compute the mean rank correlation of the pairs' maps with those of another system."""
     maps_of = map_source(system, len(chosen.names), runtime, source)
-    batches = evaluation_batches(store, BATCH, runtime.workers)
+    batches = evaluation_batches(store, runtime.photos_at_once, runtime.workers)
     others = torch.cat([maps_of(on_device(batch, runtime)) for batch in batches])
     mean = rank_correlation(maps, others[chosen.targets == 1]).nanmean()
     return round(mean.item(), DIGITS) if mean.isfinite() else None

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
 
 
-BATCH_SIZE = 64
-"""Photos per forward pass."""
-
-
 class Predictions(NamedTuple):
     """The predictions of a system for a split.
 
@@ -42,7 +38,7 @@ def predict(
     photos: Photos,
     runtime: Runtime,
     *,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
     """Compute the logits of all photos, in their order.
@@ -53,7 +49,7 @@ def predict(
         system: On the runtime's device; it is left in evaluation mode.
         photos: ``N`` photos at the resolution the system was trained for, or their features.
         runtime: Device, precision, processes.
-        batch_size: Photos per forward pass.
+        batch_size: Photos per forward pass; by default those of the runtime.
         progress: Called with the approximate number of photos done, over all processes.
 
     Example:
@@ -86,7 +82,7 @@ def forward_photos(
     photos: Photos,
     runtime: Runtime,
     *,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Apply a function of a system to all photos, in their order; arguments are as for `predict`.
@@ -97,7 +93,7 @@ def forward_photos(
         system: The system that the function belongs to.
         photos: ``N`` photos.
         runtime: Device, precision, processes.
-        batch_size: Photos per forward pass.
+        batch_size: Photos per forward pass; by default those of the runtime.
         progress: Called with the approximate number of photos done, over all processes.
 
     Returns:
@@ -120,8 +116,9 @@ def forward_photos(
     parts: list[Tensor] = []
     done = 0
     rows = processes.share(len(photos))
+    at_once = batch_size or runtime.photos_at_once
     with processes.own_share():
-        for images in evaluation_batches(photos, batch_size, runtime.workers, rows):
+        for images in evaluation_batches(photos, at_once, runtime.workers, rows):
             with runtime.autocast():
                 parts.append(function(on_device(images, runtime)).float().cpu())
             done += len(parts[-1])
