@@ -64,6 +64,7 @@ THEIRS = {
     "table.md",
     "photo.txt",
     "a.txt",
+    "train.txt",
     "occurrence.txt",
     "multimedia.txt",
 }

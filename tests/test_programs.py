@@ -465,6 +465,13 @@ def file_manager(_: str) -> None:
     draw("photos/cat", "b.png")
 
 
+def text_editor(_: str) -> None:
+    draw("export/images")
+    for label in CLASSES:
+        have = [name for name, labels in LABELS.items() if label in labels]
+        write(f"export/{label}.txt", "".join(f"{name}\n" for name in have))
+
+
 PROGRAMS: dict[str, Callable[[str], None]] = {
     "Label Studio": label_studio,
     "Label Studio, local storage": local_storage,
@@ -504,6 +511,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "GBIF": gbif,
     "MegaDetector": megadetector,
     "a file manager": file_manager,
+    "a text editor": text_editor,
 }
 
 

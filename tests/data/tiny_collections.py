@@ -491,6 +491,17 @@ def write_mmpretrain(folder: Path, photos) -> Example:
     return Example("mmpretrain", _json(folder / "rows.json", content), folder, splits=None)
 
 
+def write_label_lists(folder: Path, photos) -> Example:
+    for name, column in zip(NAMES, zip(*TARGETS, strict=True), strict=True):
+        marks = [
+            f"{photo} {value}\n" for photo, value in zip(photos, column, strict=True) if value >= 0
+        ]
+        (folder / f"{name}.txt").write_text("".join(marks))
+    for split, rows in ROWS.items():
+        (folder / f"{split}.txt").write_text("".join(f"{photos[row]}\n" for row in rows))
+    return Example("label-lists", folder, folder, TARGETS)
+
+
 def write_label_project(folder: Path, photos) -> Example:
     (folder / "photos").mkdir()
     with Project(folder / "project", folder / "photos") as project:
@@ -530,6 +541,7 @@ EXAMPLES = {
     "parquet": write_parquet,
     "label-folders": write_label_folders,
     "split-folders": write_split_folders,
+    "label-lists": write_label_lists,
     "label-project": write_label_project,
     "label-studio": write_label_studio,
     "cvat": write_cvat,

@@ -28,6 +28,7 @@ from tagsight.data.formats import (
     hasty,
     json_records,
     label_folders,
+    label_lists,
     label_project,
     label_studio,
     labelbox,
@@ -79,7 +80,7 @@ FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (
         *(csv_columns, csv_list, csv_long, json_records, parquet),
-        *(label_folders, split_folders, label_project),
+        *(label_folders, split_folders, label_lists, label_project),
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
         *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
