@@ -342,7 +342,7 @@ class TrainConfig(Settings):
         return self.epochs * self.steps_per_epoch(photos)
 
     def long_enough(self, photos: int) -> Self:
-        """Give a run over this number of training photos the epochs that ``least_steps`` take.
+        """Return settings with the epochs that ``least_steps`` take over this number of photos.
 
         Example:
             >>> TrainConfig(epochs=8, batch_size=32, least_steps=300).long_enough(110).epochs

@@ -64,7 +64,7 @@ def missing_extra(extra: str, purpose: str) -> DataError:
 
 @contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Say which extra to install if an import in the block fails.
+    """Name the extra to install if an import in the block fails.
 
     Args:
         extra: The extra that brings what is imported.
@@ -132,7 +132,7 @@ def settings_sentence(
     spelled: Mapping[Place, str] | None = None,
     table: Place = (),
 ) -> str:
-    """Say in one sentence what pydantic found.
+    """Describe in one sentence what pydantic found.
 
     Args:
         error: What pydantic raised.

@@ -1,4 +1,4 @@
-"""From labels to a model that is measured: train, evaluate, calibrate.
+"""Workflows from labels to a measured model: train, evaluate, calibrate.
 
 Each function does the work of the command of the same name, and the command calls it.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PageAddress:
-    """Where the page is served."""
+    """Address of the page."""
 
     host: str = "127.0.0.1"
     """Address to listen at; with another than this machine's, others who have the address with its

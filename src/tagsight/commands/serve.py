@@ -29,7 +29,7 @@ LONGEST_TOKEN, SHORTEST_TOKEN = 4096, 16
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ServerAddress:
-    """Where the server listens, and the names by which clients reach it."""
+    """Address of the server, and the host names by which clients reach it."""
 
     host: str = "127.0.0.1"
     """Address to listen at; another than this machine's needs --token-file."""

@@ -1,4 +1,4 @@
-"""What a format of labels is: how it is recognised, and what its reader returns.
+"""Interface of a label format: how it is recognised, and what its reader returns.
 
 A reader says what the source says, and opens no photo. That photos are found, and what all formats
 have in common, is the matter of `tagsight.data.readers`.

@@ -1,4 +1,4 @@
-"""Where the photos are that a source of labels names."""
+"""Finds the photos that a source of labels names."""
 
 from __future__ import annotations
 

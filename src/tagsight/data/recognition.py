@@ -156,7 +156,7 @@ def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
 
 
 def _of_folders(source: Path) -> str:
-    """Say how folders become labels, if all photos are in folders."""
+    """Suggest how folders become labels, if all photos are in folders."""
     photos = islice(find_photos([source], on_problem=lambda *_: None), MOST_COUNTED)
     are_inside = all(photo.parent != source for photo in photos)
     return "; if the names of its folders are labels, give `format=label-folders`" * are_inside

@@ -135,7 +135,7 @@ STRANGERS = (
 
 
 def stranger_at(source: Path) -> str | None:
-    """Say what a source is, and what to do, if it is of a program that is known but not read.
+    """Describe a source, and what to do, if it is of a program that is known but not read.
 
     Args:
         source: A file, or a folder, of which a few files other than photos are looked at.

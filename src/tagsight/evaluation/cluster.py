@@ -70,7 +70,7 @@ def predict_on_cluster(
 
 
 class _Wanted(NamedTuple):
-    """What a worker needs to know; weights and photos it reads from the disk."""
+    """Message to a worker, which reads weights and photos from the disk."""
 
     folder: Path
     digest: str

@@ -1,4 +1,4 @@
-"""What a report has on request: evidence maps, their faithfulness, and retrieval."""
+"""Optional parts of a report: evidence maps, their faithfulness, and retrieval."""
 
 from __future__ import annotations
 

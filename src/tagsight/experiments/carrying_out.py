@@ -108,7 +108,7 @@ def carried_out(
     report: Callable[[Progress], object],
     log: WorkLog,
 ) -> Progress:
-    """Tell the plan and make the runs that have no result yet.
+    """Print the plan and carry out the runs that have no result yet.
 
     Few photos have more epochs, and the last is kept, as `workflows.train` has it.
 
@@ -168,7 +168,7 @@ def _suited(entries: Sequence[Entry], shared: Shared, log: WorkLog) -> list[Entr
 def _check_weights(
     entries: Sequence[Entry], waiting: Sequence[Run], budget: float | None, log: WorkLog
 ) -> None:
-    """Tell the plan and refuse it if no run can have its first weights; else runs tell their own.
+    """Print the plan, and refuse it if no run can have its first weights.
 
     Raises:
         DataError: If so.

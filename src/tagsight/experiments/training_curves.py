@@ -1,4 +1,4 @@
-"""How the runs of a comparison learned: validation and loss over the epochs."""
+"""Training curves of a comparison: validation and loss over the epochs."""
 
 from __future__ import annotations
 

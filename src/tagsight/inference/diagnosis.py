@@ -1,4 +1,4 @@
-"""What this installation has: versions, devices, runtimes, encoders at hand, caches."""
+"""Diagnosis of an installation: versions, devices, runtimes, installed encoders, caches."""
 
 from __future__ import annotations
 

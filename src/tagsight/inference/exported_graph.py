@@ -222,7 +222,7 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
 
 @contextmanager
 def _fixed_constants(graph: ExportedGraph) -> Iterator[None]:
-    """Let everything that depends on the labels alone be a constant."""
+    """Make everything that depends on the labels alone a constant."""
     with ExitStack() as stack:
         for module in graph.modules():
             if isinstance(module, LabelConstants):

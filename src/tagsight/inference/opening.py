@@ -74,7 +74,7 @@ def measured_photos(
     max_bad: float | None,
     log: WorkLog,
 ) -> Annotations:
-    """Take the rows of a split, with the model's labels, without photos that do not open.
+    """Select the rows of a split, with the model's labels, without photos that do not open.
 
     Args:
         model: Whose labels are matched by name, after its rules on labels were applied, and whose

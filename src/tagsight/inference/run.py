@@ -92,7 +92,7 @@ class Run:
         return list(read_epochs(self.folder / "run.jsonl"))
 
     def summary(self) -> str:
-        """Say in one line what came of the run."""
+        """Summarise the run in one line."""
         outcome, training = self.outcome, self.recipe.training
         took = f", {outcome.minutes:.1f} minutes" if outcome.minutes else ""
         ended = "interrupted; " if outcome.interrupted else ""

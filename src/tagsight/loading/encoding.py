@@ -66,7 +66,7 @@ class Grid(NamedTuple):
         return prod(self.shape) * self.dtype.itemsize + prod(self.cells or (0,))
 
     def features(self, content: bytes) -> Tensor:
-        """Take the features out of the bytes of a photo: ``(h', w', C)``.
+        """Extract the features from the bytes of a photo: ``(h', w', C)``.
 
         Example:
             >>> grid = Grid("224", (1, 1, 2), torch.float32)
@@ -77,7 +77,7 @@ class Grid(NamedTuple):
         return taken.view(self.shape)
 
     def on_photo(self, content: bytes) -> Tensor:
-        """Take the cells on the photo out of the bytes of a photo: ``(h, w, 1)`` bool."""
+        """Extract the cells on the photo from the bytes of a photo: ``(h, w, 1)`` bool."""
         start = prod(self.shape) * self.dtype.itemsize
         cells = torch.frombuffer(bytearray(content[start:]), dtype=torch.bool)
         return cells.view(self.cells or (0,))

@@ -28,7 +28,7 @@ Variant = Literal["non_interpolated", "voc2010", "voc2007"]
 
 
 class Rule(NamedTuple):
-    """How average precision is computed: see `tagsight.metrics.classification.average_precision`.
+    """Variant of average precision: see `tagsight.metrics.classification.average_precision`.
 
     Attributes:
         ties: Ranks of photos with equal logits.

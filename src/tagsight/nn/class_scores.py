@@ -63,7 +63,7 @@ def take_classifier(
     network: Any,  # noqa: ANN401 (timm is untyped)
     example: tuple[Tensor, Tensor] | None = None,
 ) -> nn.Linear | None:
-    """Take the classifier out of a timm model, if it classifies the mean of the feature grid.
+    """Extract the classifier of a timm model, if it classifies the mean of the feature grid.
 
     Args:
         network: A timm model with its classifier, which is removed if it is returned.

@@ -87,7 +87,7 @@ class Encoders(Sequence[Encoder]):
         return "\n".join([*table, *self.notes()])
 
     def notes(self) -> list[str]:
-        """Say which names that match the pattern are not listed."""
+        """Describe which names that match the pattern are not listed."""
         notes = []
         if self.refused:
             notes.append(f"without a grid: {', '.join(self.refused)}")

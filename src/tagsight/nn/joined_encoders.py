@@ -133,7 +133,7 @@ class JoinedNetwork(nn.Module):
 
 
 class Features(nn.Module):
-    """What is left of a network, up to its features.
+    """The layers of a network up to its features.
 
     Args:
         network: A model of timm.
@@ -204,7 +204,7 @@ def _grid(network: Any, image: Tensor) -> Tensor:  # noqa: ANN401 (timm is untyp
 
 
 def _moved_out(network: nn.Module, paths: Iterable[str]) -> list[nn.Module]:
-    """Take layers out of a network, which passes what it gets on in their place."""
+    """Remove layers from a network, which passes its input on in their place."""
     found = []
     for path in paths:
         parent, _, name = path.rpartition(".")
@@ -235,7 +235,7 @@ def _unlike(what: str, names: Iterable[str]) -> DataError:
 def _joined_classifier(
     members: Sequence[Any], images: Sequence[Tensor], grids: Sequence[Tensor]
 ) -> nn.Linear | None:
-    """Take the classifiers of all encoders, and give one whose logits are the mean of theirs."""
+    """Join the classifiers of all encoders to one whose logits are the mean of theirs."""
     found = [
         take_classifier(member, (image, grid))
         for member, image, grid in zip(members, images, grids, strict=True)

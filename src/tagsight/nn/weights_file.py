@@ -72,7 +72,7 @@ def read_weights(
 
 
 class Fit(NamedTuple):
-    """How tensors fit what is wanted.
+    """Comparison of the tensors of a file with those of a network.
 
     Attributes:
         tensors: Those that fit, by name.

@@ -34,7 +34,7 @@ def no_collection() -> Iterator[None]:
 
 
 def end_without_collection() -> None:
-    """Let this process end without a search; the system takes back its memory anyway.
+    """End this process without a garbage collection; the system frees its memory anyway.
 
     Example:
         >>> end_without_collection()

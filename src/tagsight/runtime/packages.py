@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def make_callable(package: str, module: str) -> None:
-    """Let a call of a package reach the function of its name.
+    """Make a package callable as the function of its name.
 
     Importing ``tagsight.search.index`` binds ``tagsight.search`` to the package, whatever had that
     name before, so that a public function ``tagsight.search`` has to be the package itself.

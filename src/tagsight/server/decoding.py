@@ -276,7 +276,7 @@ class Decoder:
 
 
 def _enlarge(*pipes: IO[bytes] | None) -> None:
-    """Let pipes hold more, as far as Linux lets a user have; elsewhere they stay as they are."""
+    """Enlarge the buffers of pipes, as far as Linux allows; elsewhere they stay as they are."""
     if sys.platform == "linux":
         import fcntl
 

@@ -85,7 +85,7 @@ def _rank(recipe: ListedRecipe) -> tuple[bool, bool, bool]:
 
 
 def summary(kind: type[System]) -> str:
-    """Take a system's title: the first paragraph of its module's docstring, or of its own.
+    """Return a system's title: the first paragraph of its module's docstring, or of its own.
 
     The module of a registered system is a notebook or script, which may be about anything.
 

@@ -1,4 +1,4 @@
-"""What the listings say of systems and recipes, read from a file that `make docs` writes."""
+"""Contents of the listings of systems and recipes, from a file that `make docs` writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ListedRecipe(NamedTuple):
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        """Take from a recipe what a listing shows.
+        """Select the fields of a recipe that a listing shows.
 
         Example:
             >>> from tagsight.systems.catalogue import RECIPES

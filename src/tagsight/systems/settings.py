@@ -157,7 +157,7 @@ def known_recipe(name: str) -> Recipe:
 
 
 def suggestion(name: str, known: Iterable[str], *, also: Iterable[str] = ()) -> str:
-    """Say which name may be meant by a wrong one, or list the known names.
+    """Suggest the name that a wrong one may mean, or list the known names.
 
     Args:
         name: The wrong name.
@@ -262,7 +262,7 @@ def chosen_recipe(
 
 
 def _recipe_for(system: type[System], base: Recipe) -> Recipe:
-    """Take the system's own recipe, or train the system as another recipe trains its own."""
+    """Return the system's own recipe, or one that trains the system as another recipe its own."""
     own = recipes_of(system)[0]
     if base.name == DEFAULT_RECIPE or base.system == own.system:
         return own if base.system != own.system else base

@@ -1,4 +1,4 @@
-"""How short classifiers are kept, by what the judged photos themselves say.
+"""Weight decay of the classifiers, chosen on the judged photos.
 
 Photos of animals say what they show, and short classifiers lose; a film poster says little of its
 genre, and with few of them long ones learn the posters by heart. Leaving each photo out of a ridge

@@ -1,4 +1,4 @@
-"""How good each label's head is by its held-out logits, and what would help it most."""
+"""Quality of each label's head by its held-out logits, and advice on what would help most."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
 
 
 def advice(present: int, absent: int, ap: float, low: float, high: float, contradicted: int) -> str:
-    """Say in one sentence what would help a label most.
+    """Advise in one sentence what would help a label most.
 
     Args:
         present: Judged photos that have the label.

@@ -1,4 +1,4 @@
-"""What is known of labels before any photo is judged: what their names say."""
+"""Prior knowledge of labels before any photo is judged: the meaning of their names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ most of the evidence in the boxes of animals, and points at them as well as any.
 
 
 class LabelPrior(NamedTuple):
-    """What is known of ``L`` labels before: the classes they are named after, and how they relate.
+    """Prior knowledge of ``L`` labels: the classes they are named after, and their relations.
 
     Attributes:
         matches: ``(L, K)`` bool, the classes of the encoder that labels stand for, possibly none;

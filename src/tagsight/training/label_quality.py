@@ -1,4 +1,4 @@
-"""How well a run recognises each label on the validation split, and which to look at first."""
+"""Quality of each label on the validation split, and the labels to look at first."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LabelQuality(NamedTuple):
     trained: int
 
     def advice(self) -> str:
-        """Say in a few words why to look at the label.
+        """Give the reason to look at the label in a few words.
 
         Example:
             >>> LabelQuality("heron", 12.3, 40, 6).advice()

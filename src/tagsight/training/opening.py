@@ -1,4 +1,4 @@
-"""What a run says when it begins: what it trains, why, on what, and for how long."""
+"""Opening message of a run: what it trains, why, on what, and for how long."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def for_few_photos(training: TrainConfig, annotations: Annotations) -> Suited:
 
 
 def opening_line(recipe: Recipe, training: TrainConfig, photos: int, runtime: Runtime) -> str:
-    """Say what is trained, why, on what, and how long it takes.
+    """Describe what is trained, why, on what, and how long it takes.
 
     Args:
         recipe: As chosen; its minutes are for its epochs.

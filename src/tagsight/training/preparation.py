@@ -308,7 +308,7 @@ def note_leaks(
     twins: Sequence[Sequence[Path]],
     log: WorkLog,
 ) -> None:
-    """Tell how many photos of ``val`` and ``test`` resemble or belong to photos of ``train``.
+    """Report how many photos of ``val`` and ``test`` resemble or belong to photos of ``train``.
 
     Example:
         >>> from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""From a checkpoint that the authors of a system released to a model folder."""
+"""Converts a checkpoint that the authors of a system released to a model folder."""
 
 from __future__ import annotations
 

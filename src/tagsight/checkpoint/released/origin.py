@@ -1,4 +1,4 @@
-"""What the file of an origin says of its checkpoints, and how they are taken apart."""
+"""Origins of checkpoints: a file for each describes its layers, and how they are split."""
 
 from __future__ import annotations
 

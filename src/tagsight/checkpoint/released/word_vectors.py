@@ -87,7 +87,7 @@ def released_vectors(path: Path | None, names: Sequence[str], length: int) -> Te
 
 
 def matrix_in(path: Path) -> Tensor:
-    """Take the numbers of a pickled float32 matrix out of the file, without unpickling it.
+    """Extract the numbers of a pickled float32 matrix from the file, without unpickling it.
 
     Raises:
         DataError: If the pickle is of anything else.

@@ -1,1 +1,1 @@
-"""One file a format of labels."""
+"""Label formats, one file each."""

@@ -56,7 +56,7 @@ class _Media(NamedTuple):
 
 @dataclass
 class _Seen:
-    """What observations of a photo, or of an event, say."""
+    """Labels from the observations of a photo, or of an event."""
 
     present: set[str] = field(default_factory=set)
     says_all: bool = True

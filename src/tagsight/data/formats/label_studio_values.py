@@ -1,4 +1,4 @@
-"""What all of Label Studio's exports have in common: labels in values, and photos of tasks."""
+"""Parts common to all exports of Label Studio: labels in values, and photos of tasks."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LONGEST_ANSWER = 60
 
 
 class LabelledRow(NamedTuple):
-    """What a row says of a photo: answers to questions, and labels of objects."""
+    """Labels of a row: answers to questions, and labels of objects."""
 
     photo: str
     answers: list[tuple[str, str]]

@@ -31,7 +31,7 @@ DETECTION_FROM, CLASSIFICATION_FROM = 0.2, 0.5
 
 
 class _Model(NamedTuple):
-    """What a file says of its model: names by the keys of categories, and confidences to count."""
+    """The model of a file: names by the keys of categories, and confidences to count."""
 
     categories: Mapping[str, Any] | None = None
     classes: Mapping[str, Any] = {}

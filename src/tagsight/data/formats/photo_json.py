@@ -32,7 +32,7 @@ NAMES = ("label", "name", "className", "classTitle")
 
 
 class Program(NamedTuple):
-    """How a program writes the labels of a photo.
+    """Keys under which a program writes the labels of a photo.
 
     Attributes:
         keys: Keys of the file, each with the first character of its value.

@@ -35,7 +35,7 @@ WHAT = "an object with 'answer' and 'image' or 'path'"
 
 @dataclass
 class _Said:
-    """What the tasks of a photo say: all of its labels, or whether it has some of them."""
+    """Answers to the tasks of a photo: all of its labels, or whether it has some of them."""
 
     all_present: set[str] | None = None
     asked: dict[str, set[bool]] = field(default_factory=lambda: defaultdict(set))

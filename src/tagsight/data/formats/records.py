@@ -108,7 +108,7 @@ def read_records(
 
 
 class _Labels(NamedTuple):
-    """How records state their labels, as cells of a table.
+    """The labels of records, as cells of a table.
 
     Attributes:
         kind: The layout of the table.

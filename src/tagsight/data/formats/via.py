@@ -31,7 +31,7 @@ NO_LABELS = TEXT_COLUMNS | {"image_url", "url", "id"}
 
 
 class Entry(NamedTuple):
-    """What a file says of one photo: attributes of the photo, and of each region."""
+    """The entry of one photo: its attributes, and those of each region."""
 
     photo: str
     attributes: dict[str, Any]

@@ -150,7 +150,7 @@ def _listed(base: Path, place: str) -> Iterator[str]:
 
 
 class _Objects(NamedTuple):
-    """Where the file of a photo's objects is, and whether it is there."""
+    """Path of the file of a photo's objects, and whether it exists."""
 
     file: Path
     exists: bool

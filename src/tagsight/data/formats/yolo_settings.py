@@ -1,4 +1,4 @@
-"""What YOLO's files of settings say: classes, and where the photos of each split are."""
+"""YOLO's settings files: classes, and the places of the photos of each split."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def is_complete(part: Part, out: Path) -> bool:
 
 
 def by_hand(name: str, out: Path) -> list[str]:
-    """Say in lines of text which files to fetch by other means, and where to put them.
+    """List the files to fetch by other means, and where to put them.
 
     Example:
         >>> from pathlib import Path

@@ -177,7 +177,7 @@ def _let_go(image: Image.Image, keep: bool) -> None:  # noqa: FBT001 - the meani
 
 
 class _Grey(NamedTuple):
-    """How the values of a deep or floating-point photo are meant.
+    """Meaning of the values of a deep or floating-point photo.
 
     Attributes:
         whites: Usual values of white, ascending; the first that no value exceeds holds.

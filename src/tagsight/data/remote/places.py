@@ -77,7 +77,7 @@ def place(given: str | Path) -> Path:
 
 
 def missing(path: Path) -> str:
-    """Say that a path does not exist, or which URLs are read if it is one of another kind.
+    """Describe why a path does not exist, or which URLs are read if it is one of another kind.
 
     Example:
         >>> missing(Path("lables.csv"))

@@ -129,7 +129,7 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
 
 
 def lookalikes(names: Iterable[str], labels: Iterable[str]) -> str:
-    r"""Say which names look like labels that are not among them; empty if none does.
+    r"""Describe the names that look like labels that are not among them; empty if none does.
 
     Args:
         names: Names of other data.

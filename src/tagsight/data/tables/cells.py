@@ -52,7 +52,7 @@ _WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")
 
 
 class Separator(NamedTuple):
-    """How the labels of a cell are separated.
+    """Separator of the labels of a cell.
 
     Attributes:
         mark: Text between two labels; empty if a cell has one label.

@@ -1,4 +1,4 @@
-"""Where the header of a table is: below titles and remarks, in one row or in several."""
+"""Finds the header of a table: below titles and remarks, in one row or in several."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ DELIMITER_LINE = re.compile(r"\"?sep=(.)\"?\s*")
 
 
 class Writing(NamedTuple):
-    """How a text file is written.
+    """Encoding and line ends of a text file.
 
     Attributes:
         encoding: Name of its encoding.
@@ -116,7 +116,7 @@ def _writing(file: Path, given: str | None, _size: int, _changed: int) -> Writin
 
 
 def _perhaps(file: Path) -> str:
-    """Say which encodings fit a whole file, with what its first line of other letters says then."""
+    """List the encodings that fit a whole file, each with its first line of other letters."""
     with file.open("rb") as handle:
         line = next((one for one in handle if not one.isascii()), b"")
     fit = {

@@ -1,4 +1,4 @@
-"""Who gave the keywords of a file: a person, or tagsight."""
+"""Authors of the keywords of a file: a person, or tagsight."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def keywords_inside(photo: Path) -> Keywords:
 
 
 def tags_inside(photo: Path) -> PhotoTags:
-    """Tell the tags by a person inside a photo from our own.
+    """Separate the tags by a person inside a photo from our own.
 
     Example:
         >>> from pathlib import Path
@@ -69,7 +69,7 @@ def tags_inside(photo: Path) -> PhotoTags:
 
 
 def told_apart(keywords: Keywords) -> PhotoTags:
-    """Tell the tags by a person from our own, in the keywords of one file.
+    """Separate the tags by a person from our own, in the keywords of one file.
 
     Programs that know a part of the properties leave the others as they were: ``dc:subject``, which
     all know, decides whether a keyword of ours is still there.

@@ -38,7 +38,7 @@ ASPHALT: Colour = (92, 92, 98)
 
 
 class Ground(NamedTuple):
-    """Where the photo's parts are, in pixels from its top.
+    """Heights of the photo's parts, in pixels from its top.
 
     Attributes:
         size: ``(width, height)`` of the photo.

@@ -112,7 +112,7 @@ def add_photoprism(app: FastAPI, service: Service, recognise: Recognise) -> None
 
 
 def _refusal(request: VisionRequest, error: HTTPException | DataError) -> JSONResponse:
-    """Say why there are no labels; PhotoPrism shows the error only beside its code."""
+    """Explain why there are no labels; PhotoPrism shows the error only beside its code."""
     if isinstance(error, HTTPException):
         code, message = error.status_code, str(error.detail)
     else:

@@ -86,7 +86,7 @@ class FoundPhotos(_Body):
 
 
 class Writing(_Body):
-    """How labels are to be written."""
+    """Format for labels to be written in."""
 
     format: Literal["csv", "sidecars", "coco", "label-studio"]
 
@@ -172,7 +172,7 @@ def _add_photo_routes(app: FastAPI, session: Session) -> None:
 def _add_judgement_routes(app: FastAPI, session: Session) -> None:
     @app.post("/label/judgements", tags=["judgements"], responses=RESPONSES)
     def judge(body: NewJudgements, who: Person, key: Key = None) -> BatchView:
-        """Say of photos that a label is present, absent, or not judged."""
+        """Record that a label of photos is present, absent, or not judged."""
         value = -1 if body.value is None else body.value
         return session.judge(body.photos, body.label, value, who, key)
 

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class Progress(NamedTuple):
-    """How far the encoding is.
+    """Progress of the encoding.
 
     Attributes:
         encoded: Photos that have features.
@@ -125,7 +125,7 @@ class Background:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end after its present batch, and wait for it."""
+        """Stop the thread after its present batch, and wait for it."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()

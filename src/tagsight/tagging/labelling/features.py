@@ -171,7 +171,7 @@ class Features:
 
 @contextmanager
 def disk_problems(folder: Path) -> Iterator[None]:
-    """Say in one sentence what is wrong with the files, such as a full disk.
+    """Describe in one sentence what is wrong with the files, such as a full disk.
 
     Example:
         >>> from pathlib import Path

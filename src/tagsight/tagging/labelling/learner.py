@@ -133,7 +133,7 @@ class Learner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end, and wait for it."""
+        """Stop the thread, and wait for it."""
         with self._wake:
             self._stopped = True
             self._wake.notify()

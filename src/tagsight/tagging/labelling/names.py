@@ -118,7 +118,7 @@ class NameSearch:
         self.wake()
 
     def wake(self) -> None:
-        """Let the thread look for photos that have features and no embedding yet."""
+        """Wake the thread to look for photos that have features and no embedding yet."""
         self._idle.clear()
         self._woken.set()
 
@@ -127,7 +127,7 @@ class NameSearch:
         self._idle.wait()
 
     def stop(self) -> None:
-        """Let the thread end after its present batch, and wait for it."""
+        """Stop the thread after its present batch, and wait for it."""
         self._stopped.set()
         self._woken.set()
         if self._thread.ident is not None:
@@ -213,7 +213,7 @@ class NameSearch:
 
 
 def _whole(rows: NDArray[np.float16]) -> NDArray[np.bool_]:
-    """Tell which rows are embeddings: neither missing nor torn by a crash."""
+    """Find the rows that are embeddings: neither missing nor torn by a crash."""
     whole = np.zeros(len(rows), bool)
     for first in range(0, len(rows), 2**14):
         part = np.asarray(rows[first : first + 2**14], np.float32)

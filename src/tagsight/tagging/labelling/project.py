@@ -125,7 +125,7 @@ class Project:
     def judge(
         self, photos: Iterable[int], label: int, value: int, person: str, key: str | None = None
     ) -> Batch:
-        """Say of photos that a label is present (1), absent (0), or not judged (-1).
+        """Record that a label of photos is present (1), absent (0), or not judged (-1).
 
         Args:
             photos: Their ids.

@@ -58,7 +58,7 @@ def columns_of(
     labels: Sequence[int],
     learned: Learned,
 ) -> NDArray[np.float32]:
-    """Take the rows of photos and the columns of labels out of a table of the heads.
+    """Select the rows of photos and the columns of labels from a table of the heads.
 
     Args:
         table: ``(photos, L)`` float32, by ids, for the labels that the heads know.

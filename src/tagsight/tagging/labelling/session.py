@@ -257,7 +257,7 @@ class Session:
     def judge(
         self, photos: Sequence[int], label: int, value: int, person: str, key: str | None = None
     ) -> BatchView:
-        """Say of photos that a label is present (1), absent (0) or not judged (-1).
+        """Record that a label of photos is present (1), absent (0) or not judged (-1).
 
         Args:
             photos: Their ids.

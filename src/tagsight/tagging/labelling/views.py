@@ -1,4 +1,4 @@
-"""What a session tells the page: plain values, whose types describe the HTTP interface."""
+"""Values that a session sends to the page; their types describe the HTTP interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class QualityView:
-    """How good a label's head is, on photos that it has not learned from.
+    """Quality of a label's head on photos that it was not trained on.
 
     Args:
         ap: Average precision, in [0, 1].

@@ -52,7 +52,7 @@ BLANK = b"""\
 
 
 class _Property(NamedTuple):
-    """Where a property is in XMP, if anywhere.
+    """Place of a property in XMP, if it is there.
 
     Attributes:
         element: Its element.

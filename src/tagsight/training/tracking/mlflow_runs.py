@@ -98,7 +98,7 @@ class MlflowTracker:
             self._client.log_artifact(self._id, str(file))
 
     def close(self, *, failed: bool) -> None:
-        """Say how the run ended."""
+        """Record how the run ended."""
         self._client.set_terminated(self._id, "FAILED" if failed else "FINISHED")
 
     def _log(self, values: Mapping[str, float], step: int) -> None:

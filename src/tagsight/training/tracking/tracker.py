@@ -1,4 +1,4 @@
-"""What a tracker is, and the trackers by their names."""
+"""Interface of a tracker, and the trackers by name."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Tracker(Protocol):
 
     @property
     def place(self) -> str:
-        """Where it writes, for people."""
+        """Place that it writes to, for people to read."""
 
     def values(self, epoch: int, values: Mapping[str, float]) -> None:
         """Record numbers of an epoch, counted from 1."""

@@ -42,7 +42,7 @@ REASONS: dict[Reason, str] = {
 
 
 class ErrorEvidence(NamedTuple):
-    """Where the evidence for a label is on a photo.
+    """Place of the evidence for a label on a photo.
 
     Attributes:
         map: ``(h, w)`` float, in logits.

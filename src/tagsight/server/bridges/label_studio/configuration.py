@@ -75,7 +75,7 @@ class _Reader:
         self._levels: list[tuple[str, str]] = []
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
-        """Take the start of an element."""
+        """Handle the start of an element."""
         if name == "Image":
             self.fields[attributes.get("name", "")] = attributes.get("value", "").removeprefix("$")
         elif name in _CONTAINERS or name.endswith("Labels"):
@@ -89,7 +89,7 @@ class _Reader:
                 self.found[-1].options[same(values)] = written
 
     def end(self, name: str) -> None:
-        """Take the end of an element."""
+        """Handle the end of an element."""
         if name in _OPTIONS:
             self._levels.pop()
 

@@ -157,7 +157,7 @@ async def _put(
 
 
 def _why_refused(status: int, answer: object, wanted: Connection) -> str:
-    """Say why Label Studio refuses to connect, with the setting that decides."""
+    """Explain why Label Studio refuses to connect, with the setting that decides."""
     said = json.dumps(answer)[:LONGEST_QUOTE]
     message = f"expected Label Studio to connect to {wanted.address}, it refuses ({status}): {said}"
     for sign, advice in _ADVICE:

@@ -1,4 +1,4 @@
-"""What a model suggests for the controls of a project: labels, or regions with the evidence."""
+"""A model's suggestions for the controls of a project: labels, or regions with the evidence."""
 
 from __future__ import annotations
 
