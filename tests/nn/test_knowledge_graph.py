@@ -23,7 +23,8 @@ def labels_of(targets: Tensor) -> LabelSpace:
     ("targets", "expected"),
     [
         ([[a, b] for a in (0, 1) for b in (0, 1)] * 5, 1),  # as chance has it
-        ([[1, 1]] * 5 + [[0, 0]] * 5, 2),  # always together: their rarity
+        ([[1, 1]] * 2 + [[0, 0]] * 2, 2),  # always together: their rarity
+        ([[1, 1]] + [[-1, 1]] * 4, 0.2),  # known together in one photo
         ([[1, 0]] * 5 + [[0, 1]] * 5, 0),  # never together
         ([[1, 0], [0, 1]] + [[0, 0]] * 100, 1),  # too rare to meet by chance
     ],
@@ -34,9 +35,9 @@ def test_the_lift_of_labels_by_hand(targets, expected):
 
 def test_relations_are_counted_and_no_label_is_related_to_itself():
     targets = torch.tensor([[1, 1, 0]] * 5 + [[0, 0, 1]] * 5)
-    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]])
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [4.0, 3.0]])
     implies, excludes, resembles = counted_relations(
-        labels_of(targets), vectors, positive=0.5, negative=0.5, similar=0.9
+        labels_of(targets), vectors, positive=1, negative=2, similar=0.8
     )
     assert implies.tolist() == [[False, True, False], [True, False, False], [False] * 3]
     assert excludes.tolist() == [[False, False, True], [False, False, True], [True, True, False]]
@@ -49,8 +50,8 @@ def test_loops_are_taken_out_and_nothing_else():
 
 
 def test_vectors_are_centred_by_the_mean_of_the_labels_that_are_known():
-    vectors, known = torch.tensor([[1.0, 3], [3, 7], [4, 4]]), torch.tensor([True, True, False])
-    assert centred(vectors, known).tolist() == [[-1, -2], [1, 2], [2, -1]]
+    vectors, known = torch.tensor([[1.0, 3], [5, 7], [4, 4]]), torch.tensor([True, True, False])
+    assert centred(vectors, known).tolist() == [[-2, -2], [2, 2], [1, -1]]
 
 
 def test_the_matrix_is_the_edges_weights_over_the_neighbours():
@@ -64,11 +65,12 @@ def test_the_matrix_is_the_edges_weights_over_the_neighbours():
             for j in range(4):
                 if relation[i, j]:
                     one, other = knowledge.vectors[i], knowledge.vectors[j]
-                    hidden = network.of_target(one) + network.of_source(other)
+                    hidden = network.of_target(one) + network.of_source.weight @ other
                     weight = network.weight(hidden.relu()).item()
                     expected[i, j] += weight / relation[i].sum()
     assert_close(matrix, expected)
     assert_close(words, knowledge.words(knowledge.vectors))
+    assert {name.partition(".")[0] for name in knowledge.state_dict()} == {"words", "weights"}
 
 
 def test_an_update_is_that_of_the_gates_written_out():

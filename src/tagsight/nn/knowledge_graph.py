@@ -82,8 +82,7 @@ def without_loops(relations: Tensor) -> Tensor:
         >>> without_loops(torch.ones(1, 2, 2) > 0).int().tolist()
         [[[0, 1], [1, 0]]]
     """
-    own = torch.eye(relations.shape[-1], dtype=torch.bool, device=relations.device)
-    return relations & ~own
+    return relations.triu(1) | relations.tril(-1)
 
 
 def centred(vectors: Tensor, known: Tensor) -> Tensor:
@@ -156,7 +155,7 @@ class KnowledgeGraph(LabelConstants[tuple[Tensor, Tensor]]):
         self, vectors: Tensor, relations: Tensor, hidden: int, edge_hidden: int, *, mean: bool
     ) -> None:
         super().__init__()
-        shares = relations.to(vectors.dtype)
+        shares = relations.float()
         if mean:
             shares = shares / shares.sum(2, keepdim=True).clamp(min=1)
         self.register_buffer("vectors", vectors, persistent=False)

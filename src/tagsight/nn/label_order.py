@@ -75,24 +75,23 @@ def cheapest_assignment(cost: Tensor) -> Tensor:
         >>> cheapest_assignment(torch.tensor([[[1.0, 2.0], [3.0, 9.0]]])).tolist()
         [[1, 0]]
     """
-    size = cost.shape[1]
+    photos, size, _ = cost.shape
     bits = 2 ** torch.arange(size, device=cost.device)
     sets = torch.arange(2**size, device=cost.device)[:, None]
-    has = sets & bits > 0
+    # This also takes out columns that were not in; only by adding one with each row is the set full
+    # at the end.
     before = sets ^ bits
-    least = torch.full((cost.shape[0], 2**size), torch.inf, dtype=cost.dtype, device=cost.device)
+    least = cost.new_full((photos, len(sets)), torch.inf)
     least[:, 0] = 0
     choices = []
-    for row in range(size):
-        total = least[:, before] + cost[:, row, None, :]
-        least, choice = total.masked_fill(~has, torch.inf).min(2)
+    for row in cost.split(1, dim=1):
+        least, choice = (least[:, before] + row).min(2)
         choices.append(choice)
-    used = torch.full_like(cost[:, :1, 0], 2**size - 1, dtype=torch.long)
-    columns = torch.empty(cost.shape[:2], dtype=torch.long, device=cost.device)
-    for row in reversed(range(size)):
-        columns[:, row] = choices[row].gather(1, used)[:, 0]
-        used = used ^ bits[columns[:, row, None]]
-    return columns
+    used, columns = sets[-1].expand(photos, 1), []
+    for choice in reversed(choices):
+        columns.append(choice.gather(1, used))
+        used = used ^ bits[columns[-1]]
+    return torch.cat(columns[::-1], 1)
 
 
 def aligned_labels(log_p: Tensor, present: Tensor, predicted: Tensor | None, steps: int) -> Tensor:
@@ -130,7 +129,6 @@ def aligned_labels(log_p: Tensor, present: Tensor, predicted: Tensor | None, ste
     chosen = worth.topk(steps, largest=False).indices
     pairs = chosen[:, None].expand(-1, steps, -1)
     kept = kept.gather(2, pairs)
-    taken = kept.any(2, keepdim=True) | kept.any(1, keepdim=True)
-    allowed = (own[:, :, None] == own[:, None]) & (kept | ~taken)
+    allowed = (own[:, :, None] == own[:, None]) & (kept | ~kept.any(2, keepdim=True))
     place = cheapest_assignment(cost.gather(2, pairs).masked_fill(~allowed, torch.inf))
     return chosen.gather(1, place)

@@ -92,7 +92,7 @@ def test_labels_of_every_format_are_read_there_as_here(complete_example, tmp_pat
         pytest.skip("a project is a folder of this machine")
     folder = tmp_path / "data"
     put_folder(folder)
-    for source in (complete_example.source, *sorted(complete_example.label_files)[:1]):
+    for source in {folder, complete_example.source, *sorted(complete_example.label_files)[:1]}:
         read_alike(folder, "" if source == folder else source.relative_to(folder).as_posix())
 
 
@@ -137,17 +137,21 @@ def test_photos_in_a_tar_are_read_from_its_copy(tmp_path):
 def test_labels_beyond_the_budget_of_the_cache_are_refused(tmp_path, monkeypatch, cache):
     write_coco(tmp_path, NAMES)
     put_folder(tmp_path)
-    monkeypatch.setattr(copies, "budget", lambda: 10)
-    message = r"at most 10 bytes of labels at memory://bucket, got [\d,]+: copy"
+    put(below("images", dict.fromkeys(NAMES, photo(20))))
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*.json"))
+    monkeypatch.setattr(copies, "budget", lambda: size - 1)
+    message = rf"at most {size - 1:,} bytes of labels at memory://bucket, got {size:,}: copy"
     with pytest.raises(DataError, match=message):
         read_annotations("memory://bucket")
     assert not cache.folder.exists()
+    monkeypatch.setattr(copies, "budget", lambda: size)
+    read_annotations("memory://bucket")
 
 
 @pytest.mark.parametrize("name", ["data.yaml", "obj.data", "classes.txt"])
 def test_a_place_without_a_list_of_files_says_how_to_copy_them(name):
     with pytest.raises(
-        DataError, match=rf"one file at https://host/{name}, got '{name}', .*wget -r"
+        DataError, match=rf"one file at https://host/{name}, got '{name}', .*wget -r -np https://host'"
     ):
         read_annotations(f"https://host/{name}")
 
