@@ -53,8 +53,12 @@ LABEL_SUFFIXES = frozenset(
 SEVERAL = frozenset({".yaml", ".yml", ".data"})
 """Endings of files that name other files, so that their whole folder is read."""
 
-CLASSES = "classes.txt"
-"""A list of classes, which says nothing without the files of objects around."""
+PARTS = frozenset(
+    {"classes.txt"}  # YOLO
+    | {"datapackage.json", "media.csv", "observations.csv", "deployments.csv"}  # Camtrap DP
+    | {"meta.xml", "occurrence.txt", "multimedia.txt"}  # Darwin Core
+)
+"""Names of files that say nothing without those around, so that their whole folder is read."""
 
 TABLES = frozenset({".csv", ".tsv", ".txt"})
 BESIDE = re.compile(r"(?:class|label|name).*\.(?:txt|csv)", re.IGNORECASE)
@@ -98,7 +102,7 @@ def copy_of(source: Path) -> Path:
         return source
     root = Path(mkdtemp(dir=_copies().name))
     stand_for_root(root)
-    names_others = source.suffix.lower() in SEVERAL or source.name == CLASSES
+    names_others = source.suffix.lower() in SEVERAL or source.name in PARTS
     if scheme_of(source) not in LISTED:
         if names_others:
             raise _several_files(source)
