@@ -465,6 +465,15 @@ def file_manager(_: str) -> None:
     draw("photos/cat", "b.png")
 
 
+def script(export: str) -> None:
+    draw("photos")
+    if export.endswith("labels by photo"):
+        write("labels.json", LABELS)
+        return
+    have = {label: [n for n, labels in LABELS.items() if label in labels] for label in CLASSES}
+    write("labels.yaml", "".join(f"{label}: [{', '.join(have[label])}]\n" for label in CLASSES))
+
+
 def text_editor(_: str) -> None:
     draw("export/images")
     for label in CLASSES:
@@ -510,6 +519,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "Agouti, TRAPPER": camtrap_dp,
     "GBIF": gbif,
     "MegaDetector": megadetector,
+    "a script": script,
     "a file manager": file_manager,
     "a text editor": text_editor,
 }

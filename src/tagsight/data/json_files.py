@@ -68,16 +68,24 @@ def outline(file: Path, within: str | None = None) -> Outline:
 
 @lru_cache(maxsize=64)  # every format asks
 def _outline(file: Path, _changed: int, _size: int) -> tuple[Outline, dict[str, int]]:
-    return _outline_of(_start(file))
+    return _outline_of(beginning(file))
 
 
 @lru_cache(maxsize=64)
 def _outline_within(file: Path, changed: int, size: int, key: str) -> Outline:
     place = _outline(file, changed, size)[1].get(key)
-    return Outline() if place is None else _outline_of(_start(file)[place:])[0]
+    return Outline() if place is None else _outline_of(beginning(file)[place:])[0]
 
 
-def _start(file: Path) -> str:
+def beginning(file: Path) -> str:
+    """Return the text of the first MiB of a JSON file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("labels.json").write_text('{"dog": ["a.jpg"]}')
+        >>> beginning(Path("labels.json"))
+        '{"dog": ["a.jpg"]}'
+    """
     with file.open("rb") as handle:
         start = handle.read(LOOK)
     return start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")

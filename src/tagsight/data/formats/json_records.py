@@ -1,13 +1,20 @@
-"""JSON lines, and JSON lists, of records with a photo and its labels."""
+"""JSON lines, JSON lists, and YAML, of records with a photo and its labels."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format
 from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS
 from tagsight.data.formats.records import read_records
+from tagsight.data.formats.records_by_name import (
+    YAML_ENDINGS,
+    has_photos_by_label,
+    is_yaml_of_photos,
+    read_yaml,
+    records_by_name,
+)
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
 from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
@@ -37,11 +44,15 @@ def recognises(source: Path) -> bool:
         True
     """
     top, keys, lines = outline(source)
+    if not top:
+        return is_yaml_of_photos(source)
     if top == "{" and keys and all(map(is_photo, keys)):
         return True
     lower = {key.lower() for key in keys}
-    if lower & OTHERS or not lower & set(PHOTO_KEYS):
+    if lower & OTHERS:
         return False
+    if not lower & set(PHOTO_KEYS):
+        return has_photos_by_label(source)
     if top == "{" and any(keys[key] in "[{" for key in keys if key.lower() in PHOTO_KEYS):
         return True
     is_lines = top == "{" and (lines or source.name.lower().endswith(ENDINGS))
@@ -53,7 +64,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Args:
         source: A file with an object a line, or a list of objects; or one object with a photo's
-            labels by its name, or with a list, or an object, for each column, as pandas writes.
+            labels by its name, a label's photos by its own, or a list, or an object, for each
+            column, as pandas writes. A list, or one object, may be YAML.
         options: Columns; folder of the photos, by default that of the file. Photos that are inside
             are written to the cache.
 
@@ -71,10 +83,13 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.photos, found.names, found.targets.tolist()
         (('a.jpg', 'b.jpg'), ('dog',), [[1], [0]])
     """
-    if outline(source).top == "[":
+    top, _, lines = outline(source)
+    if not top and source.suffix.lower() in YAML_ENDINGS:
+        records = read_yaml(source)
+    elif top == "[":
         records = read_json(source, list, f"a list of objects, each {WHAT}")
-    elif _is_whole(source):
-        records = _records(read_json(source, dict, WHAT))
+    elif top == "{" and not lines and not source.name.lower().endswith(ENDINGS):
+        records = records_by_name(source, read_json(source, dict, WHAT))
     else:
         records = [record for _, record in read_json_lines(source, WHAT)]
     for number, record in enumerate(records, 1):
@@ -86,47 +101,14 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     return [with_class_names(part, base)]
 
 
-def _is_whole(source: Path) -> bool:
-    """Return whether a file is one object that stands for several photos."""
-    _, keys, lines = outline(source)
-    photos = [key for key in keys if key.lower() in PHOTO_KEYS]
-    return not lines and (
-        all(map(is_photo, keys)) or any(keys[key] in {"[", "{"} for key in photos)
-    )
-
-
-def _has_labels(value: object) -> bool:
-    """Return whether what is said of a photo has labels under a key, as kohya_ss writes tags."""
-    return isinstance(value, dict) and any(
-        isinstance(labels, str | list) and key.lower() in LABEL_KEYS
-        for key, labels in value.items()
-    )
-
-
-def _records(content: dict[str, Any]) -> list[Any]:
-    """Return the records of an object: labels by the name of a photo, or values by columns."""
-    if all(map(is_photo, content)):
-        return [
-            {**value, "image": name} if _has_labels(value) else {"image": name, "labels": value}
-            for name, value in content.items()
-        ]
-    columns = {
-        key: list(values.values()) if isinstance(values, dict) else values
-        for key, values in content.items()
-        if isinstance(values, dict | list)
-    }
-    rows = max(map(len, columns.values()))
-    full = {key: values for key, values in columns.items() if len(values) == rows}
-    return [dict(zip(full, row, strict=True)) for row in zip(*full.values(), strict=True)]
-
-
 FORMAT = Format(
     "json-records",
-    "JSON lines, or a JSON list, of objects with a photo and its labels",
+    "JSON lines, a JSON list or YAML, of objects with a photo and its labels; or one object with "
+    "the labels of each photo, or the photos of each label",
     '{"image": "a.jpg", "labels": ["dog", "sky"], "split": "train"}\n'
     '{"image": "b.jpg", "labels": [], "split": "test"}',
     recognises,
     read,
-    (".jsonl", ".ndjson"),
+    (".json", *ENDINGS, *YAML_ENDINGS),
     has_columns=True,
 )

@@ -175,7 +175,7 @@ def _kind(source: Path, _size: int, _changed: int) -> Kind | None:
 
 
 def is_text_table(source: Path) -> bool:
-    """Return whether a file begins as none of JSON, XML, whose lines may be endless, and Parquet.
+    """Return whether a file is no YAML, and no JSON, XML, whose lines may be endless, or Parquet.
 
     Example:
         >>> from pathlib import Path
@@ -186,6 +186,8 @@ def is_text_table(source: Path) -> bool:
         ...     is_text_table(file)
         True
     """
+    if source.suffix.lower() in {".yaml", ".yml"}:
+        return False
     with source.open("rb") as handle:
         start = handle.read(256).replace(b"\0", b"").lstrip(BOM_UTF8 + BOM_UTF16_LE).lstrip()
     return not start.startswith((b"{", b"[", b"<", b"PAR1"))
