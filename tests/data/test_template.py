@@ -16,7 +16,8 @@ def test_a_template_that_is_filled_in_is_read_and_is_never_written_over(tmp_path
     assert write_template(folder, file, ["dog", " night  sky "]) == 3
     lines = file.read_text().splitlines()
     assert lines[0] == "image,dog,night sky"
-    with pytest.raises(DataError, match="labels in 'dog', 'night sky', got blanks alone: fill"):
+    unfilled = "labels.csv:1: expected labels, got a template that nobody has filled in: write"
+    with pytest.raises(DataError, match=f"^.*/{unfilled} 1 below 'dog', 'night sky' where"):
         read_annotations(file)
     file.write_text("\n".join([lines[0], *(line[:-1] + "1," for line in lines[1:])]))
     rows = read_annotations(file)
@@ -27,6 +28,9 @@ def test_a_template_that_is_filled_in_is_read_and_is_never_written_over(tmp_path
         write_template(folder, file)
     assert write_template(folder, folder / "one.csv") == 3
     assert (folder / "one.csv").read_text().splitlines()[0] == "image,labels"
+    (folder / "one.csv").rename(folder / "labels.csv")
+    with pytest.raises(DataError, match=f"^.*/{unfilled} the labels of each photo below 'labels'"):
+        read_annotations(folder / "labels.csv")
 
 
 @pytest.mark.parametrize(

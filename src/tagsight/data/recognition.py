@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tagsight.data.format import ONLY_LABELS
+from tagsight.data.format import DEFAULTS, ONLY_LABELS
 from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import is_folder
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
-from tagsight.data.tables.layout import layout_of
+from tagsight.data.tables.layout import UnfilledError, layout_of
 from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -117,6 +117,8 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
         )
     if stranger := stranger_at(source):
         return stranger
+    if template := _template(source):
+        return template
     within = _within(source, formats)
     if len(within) == 1:
         return f"{source} is of no known format, but {within[0]} in it is; give that one"
@@ -140,6 +142,19 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     told = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
     known = "'tagsight formats' lists the formats of labels that are read"
     return "; ".join([f"{source} is of no known format, it {_look(source)}", *told, known])
+
+
+def _template(source: Path) -> str:
+    """Return the error of a table that nobody has filled in, or nothing."""
+    if not source.is_file() or not is_text_table(source):
+        return ""
+    try:
+        layout_of(CsvTable(source), DEFAULTS.columns)
+    except UnfilledError as error:
+        return str(error)
+    except DataError:
+        pass
+    return ""
 
 
 def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:

@@ -126,7 +126,7 @@ CSV_LIST = in_file(
     ),
     ("image,labels\na.jpg,dog,cat\n", r"labels.csv:2: expected 2 cells .* unquoted"),
     ("image,cat,dog\na.jpg,1,0\n", "one column of labels .* got 'cat', 'dog'"),
-    ("image,labels\na.jpg,\nb.jpg,\n", "got 2 photos and 0 labels"),
+    ("image,labels\na.jpg,\nb.jpg,\n", "that nobody has filled in: write the labels of each"),
     ("image,labels\na.jpg,One\nb.jpg,Two\n", "2 photos with 2 labels; are these labels, or"),
 )
 CSV_LONG = in_file(

@@ -151,7 +151,8 @@ def test_labels_beyond_the_budget_of_the_cache_are_refused(tmp_path, monkeypatch
 @pytest.mark.parametrize("name", ["data.yaml", "obj.data", "classes.txt"])
 def test_a_place_without_a_list_of_files_says_how_to_copy_them(name):
     with pytest.raises(
-        DataError, match=rf"one file at https://host/{name}, got '{name}', .*wget -r -np https://host'"
+        DataError,
+        match=rf"one file at https://host/{name}, got '{name}', .*wget -r -np https://host'",
     ):
         read_annotations(f"https://host/{name}")
 

@@ -12,7 +12,7 @@ from tagsight.data.format import Format
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SeparatorSearch, Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
-from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.layout import layout_of, log_layout, unfilled
 from tagsight.data.tables.table import Photos
 from tagsight.errors import DataError
 
@@ -115,6 +115,8 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
             ends.append(len(labels))
         elif present != set(labels[ends[row.photo] : ends[row.photo + 1]]):
             raise photos.contradiction(row.number, row.photo)
+    if not vocabulary.names and not any(any(table.column(place)) for place in layout.labels):
+        raise unfilled(table.where(), [table.names[place] for place in layout.labels])
     if options.columns.separator is None:
         _require_labels(vocabulary.names, table)
     log_layout(table, layout, f"labels {' and '.join(dict.fromkeys(map(str, separators)))}")

@@ -56,6 +56,32 @@ ALONE = "labels alone"
 logger = logging.getLogger(__name__)
 
 
+class UnfilledError(DataError):
+    """A table has photos, and blanks in all columns that may be of labels."""
+
+
+def unfilled(where: str, names: Sequence[str]) -> UnfilledError:
+    """Make the error of a template that nobody has filled in.
+
+    Args:
+        where: The table.
+        names: Columns that are blank.
+
+    Example:
+        >>> str(unfilled("labels.csv", ["labels"])).partition(": write")[2]
+        " the labels of each photo below 'labels', with ; between two of them"
+    """
+    remedy = (
+        f"the labels of each photo below {names[0]!r}, with ; between two of them"
+        if len(names) == 1 and key_of(names[0]) in LABEL_COLUMNS
+        else f"1 below {_listed(names)} where a photo has the label, 0 where it has not, and leave "
+        "blank what you do not know"
+    )
+    return UnfilledError(
+        f"{where}: expected labels, got a template that nobody has filled in: write {remedy}"
+    )
+
+
 class Layout(NamedTuple):
     """The meaning of a table's columns.
 
@@ -353,8 +379,7 @@ class _Search:
             msg = f"{where}: expected a header with the names of labels, got numbers without names"
             raise DataError(msg)
         if not any(any(self.cells[i]) for i in free):
-            msg = f"{where}: expected labels in {_listed(names)}, got blanks alone: fill them in"
-            raise DataError(msg)
+            raise unfilled(where, names)
         msg = (
             f"{where}: expected one column of labels beside the photo and the split, got "
             f"{_listed(names)}; name it with `labels_column`, or several with `label_columns`"
