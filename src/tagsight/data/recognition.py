@@ -11,8 +11,9 @@ from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import is_folder
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
-from tagsight.data.tables.layout import UnfilledError, layout_of
+from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import is_photo
+from tagsight.data.tables.unfilled import UnfilledError
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -115,10 +116,8 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
             f"expected photos as files and their labels as text, got {source}, {packed}: write the "
             "photos to a folder, and their names and labels to a CSV, with the program it is from"
         )
-    if stranger := stranger_at(source):
-        return stranger
-    if template := _template(source):
-        return template
+    if told := stranger_at(source) or _template(source):
+        return told
     within = _within(source, formats)
     if len(within) == 1:
         return f"{source} is of no known format, but {within[0]} in it is; give that one"

@@ -12,8 +12,9 @@ from tagsight.data.format import Format
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SeparatorSearch, Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
-from tagsight.data.tables.layout import layout_of, log_layout, unfilled
+from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.table import Photos
+from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ from tagsight.data.tables.roles import (
     split_of,
 )
 from tagsight.data.tables.ticks import are_vectors, is_ticked
+from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,32 +55,6 @@ ALONE = "labels alone"
 """What `log_layout` is told of cells with one label each."""
 
 logger = logging.getLogger(__name__)
-
-
-class UnfilledError(DataError):
-    """A table has photos, and blanks in all columns that may be of labels."""
-
-
-def unfilled(where: str, names: Sequence[str]) -> UnfilledError:
-    """Make the error of a template that nobody has filled in.
-
-    Args:
-        where: The table.
-        names: Columns that are blank.
-
-    Example:
-        >>> str(unfilled("labels.csv", ["labels"])).partition(": write")[2]
-        " the labels of each photo below 'labels', with ; between two of them"
-    """
-    remedy = (
-        f"the labels of each photo below {names[0]!r}, with ; between two of them"
-        if len(names) == 1 and key_of(names[0]) in LABEL_COLUMNS
-        else f"1 below {_listed(names)} where a photo has the label, 0 where it has not, and leave "
-        "blank what you do not know"
-    )
-    return UnfilledError(
-        f"{where}: expected labels, got a template that nobody has filled in: write {remedy}"
-    )
 
 
 class Layout(NamedTuple):
