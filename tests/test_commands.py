@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import logging
+import resource
 import shlex
 import shutil
 from pathlib import Path
@@ -190,6 +191,37 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_before_anything_is_compute
     assert message in complaint(capsys, *shlex.split(command.format(**places)))
     assert contents(places["photos"]) == before
     assert not list(tmp_path.glob("new*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("data {labels} --labels-only --html {new}.html", "{new}.html"),
+        ("data {labels} --labels-only --json {new}.json", "{new}.json"),
+        ("data {photos} --template {new}.csv", "{new}.csv"),
+        ("graph {labels} --out {new}.png", "{new}.png"),
+        ("vectors {labels} --out {new}.npz", "{new}.npz"),
+        ("evaluate {model} {labels} --json {new}.json", "{new}.json"),
+        ("explain {model} {photo} --out {new}", "{new}/000.png"),
+        ("tag {model} {photos} --write jsonl --out {new}.jsonl", "{new}.jsonl"),
+        ("export {model} {photos} --out {new}.onnx", "tagsight-"),
+        ("train {labels} --recipe resnet-cpu --out {new} {tiny}", "{new}/"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_and_no_part_of_it_is_left(
+    capsys, places, tmp_path, command, file
+):
+    places |= {"tiny": shlex.join(TINY_OPTIONS)}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes of a file
+        assert main(shlex.split(command.format(**places))) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert file.format(**places) in message
+    assert message.endswith(": File too large")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("command", ["tag", "index", "explain", "export", "evaluate", "calibrate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,9 @@ TORCH = frozenset({"torch", "torchvision", "timm", "safetensors"})
 LONGEST_MESSAGE = 4_000
 """Characters."""
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk, or a user's share of it, that is full."""
+
 
 def user_message(error: Exception) -> str | None:
     """One line for an error that a user can mend; None for a defect of ours.
@@ -108,7 +112,8 @@ def user_message(error: Exception) -> str | None:
     """
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}"
+        remedy = "; make room, or write to another disk" if error.errno in FULL else ""
+        return f"{place}{error.strerror or error}{remedy}"
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
         return f"expected a path without links in a circle, got one: {error}"
     if isinstance(error, DataError | FloatingPointError):

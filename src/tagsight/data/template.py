@@ -9,6 +9,7 @@ from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_line
+from tagsight.runtime.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,13 +51,12 @@ def write_template(folder: Path, file: Path, labels: Sequence[str] = ()) -> int:
     if not photos:
         msg = f"expected photos in {folder}, got none"
         raise DataError(msg)
-    columns = names or ["labels"]
-    try:
-        with file.open("x", encoding="utf-8", newline="") as table:
-            table.write(csv_line(["image", *columns]))
-            for photo in photos:
-                table.write(csv_line([photo.replace(os.sep, "/"), *("" for _ in columns)]))
-    except FileExistsError as error:
+    if file.exists():
         msg = f"expected a new file for the template, got {file}, which exists"
-        raise DataError(msg) from error
+        raise DataError(msg)
+    columns = names or ["labels"]
+    with replacing(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as table:
+        table.write(csv_line(["image", *columns]))
+        for photo in photos:
+            table.write(csv_line([photo.replace(os.sep, "/"), *("" for _ in columns)]))
     return len(photos)

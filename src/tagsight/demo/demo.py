@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.checkpoint.folder import load_model
@@ -19,7 +18,7 @@ from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.runtime.amounts import amount
-from tagsight.runtime.files import write_atomically
+from tagsight.runtime.files import temporary_folder, write_atomically
 from tagsight.runtime.progress import TerminalLog, progress
 from tagsight.systems.catalogue import RECIPES
 from tagsight.training.log import RunLog
@@ -66,8 +65,8 @@ def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
             out / "photos", count=SCENES, seed=seed, workers=runtime.workers, progress=advance
         )
     annotations = read_annotations(photos / "labels.csv")
-    with TemporaryDirectory(prefix="tagsight-") as cache:
-        runtime = replace(runtime, cache=Path(cache))
+    with temporary_folder() as cache:
+        runtime = replace(runtime, cache=cache)
         measured = [
             _measured(demo_recipe(system, seed), annotations, photos, out, runtime)
             for system in ("gcam", "resnet")

@@ -6,9 +6,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +14,7 @@ import torch
 from tagsight.checkpoint.folder import load_model
 from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import evaluation_photos
+from tagsight.runtime.files import temporary_folder
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:
@@ -120,11 +119,11 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
     sample = _joined(train_rows, val_rows)
     recipe = recipe.model_copy(update={"training": training.model_copy(update={"epochs": 1})})
     watch = Stopwatch()
-    with TemporaryDirectory(prefix="tagsight-") as folder:
+    with temporary_folder() as folder:
         outcome = train_run(
             sample,
             recipe,
-            Path(folder),
+            folder,
             runtime,
             log=watch,
             start=shared.start,

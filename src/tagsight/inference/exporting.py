@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError, needs_extra
@@ -20,7 +19,7 @@ from tagsight.inference.networks.exported import ENDINGS, KEY
 from tagsight.inference.networks.openvino_file import WEIGHTS_KEY, weights_file
 from tagsight.inference.networks.seal import SEAL_KEY, UNSEALED, seal
 from tagsight.inference.networks.trained import describe
-from tagsight.runtime.files import replacing, sha256_of
+from tagsight.runtime.files import replacing, sha256_of, temporary_folder
 from tagsight.runtime.progress import SILENT
 
 if TYPE_CHECKING:
@@ -124,8 +123,8 @@ def written_onnx(model: LoadedModel, *, squares: bool = False) -> Iterator[Path]
     program = onnx_program(graph.eval())
     program.model.metadata_props[KEY] = describe(model).model_dump_json()
     program.model.metadata_props[SEAL_KEY] = UNSEALED
-    with TemporaryDirectory(prefix="tagsight-") as folder:
-        file = Path(folder) / "model.onnx"
+    with temporary_folder() as folder:
+        file = folder / "model.onnx"
         program.save(str(file), external_data=False)
         seal(file)
         yield file
@@ -156,8 +155,8 @@ def delivering(graph: Path, file: Path) -> Iterator[Path]:
         >>> file.exists()
         True
     """
-    with TemporaryDirectory(prefix="tagsight-") as folder:
-        written = Path(folder) / f"delivered{file.suffix.lower()}"
+    with temporary_folder() as folder:
+        written = folder / f"delivered{file.suffix.lower()}"
         if file.suffix.lower() == ENDINGS["openvino"]:
             _write_openvino(graph, written)
             yield written

@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack
 from itertools import cycle, islice, repeat
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from tagsight.inference.networks.exported import ENDINGS
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import BATCH_SIZE, Recognizer
 from tagsight.inference.runtime_cache import Choice
+from tagsight.runtime.files import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def choose_runtime(
             choice = Choice(runtime="torch", reason=f"torch: {error}"[:2000])
             cache.remember(choice)
             return choice
-        written = Path(stack.enter_context(TemporaryDirectory(prefix="tagsight-")))
+        written = stack.enter_context(temporary_folder())
         rivals, reasons = [], []
         for form in forms:
             try:
@@ -145,9 +145,9 @@ def export_for(folder: Path, form: Form, cache: RuntimeCache, log: WorkLog) -> P
     with (
         known_photos(model, log) as photos,
         written_onnx(model, squares=True) as graph,
-        TemporaryDirectory(prefix="tagsight-") as written,
+        temporary_folder() as written,
     ):
-        rival = _rival(model, graph, form, Path(written), photos[:COMPARED], None, log)
+        rival = _rival(model, graph, form, written, photos[:COMPARED], None, log)
         return cache.add(form, rival.file)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from tagsight.data.source import is_file
 from tagsight.errors import DataError
 from tagsight.evaluation.measured_rows import measured_rows
 from tagsight.runtime.amounts import amount
+from tagsight.runtime.files import temporary_folder
 from tagsight.training.preparation import DATA_FILE
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def known_photos(model: LoadedModel, log: WorkLog) -> Iterator[list[Path]]:
         yield known
         return
     log.note(f"no validation photos of the model's run there: comparing on {DRAWN} drawn ones")
-    with TemporaryDirectory() as folder:
-        yield _random_pictures(Path(folder))
+    with temporary_folder() as folder:
+        yield _random_pictures(folder)
 
 
 def _validation_photos(model: LoadedModel) -> list[Path]:

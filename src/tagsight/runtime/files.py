@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -25,6 +27,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 WAITING = 4
 """Threads that wait for the disk at the same time."""
+
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def default_cache() -> Path:
@@ -55,6 +59,47 @@ def sha256_of(file: Path) -> bytes:
 
 
 @contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Name the file that is written in errors of the disk, such as that it is full.
+
+    The error of a write has no name, a temporary name says nothing to the user, and libraries
+    written in Rust quote the system's error in one of their own.
+
+    Args:
+        path: The file or folder.
+        temporary: Its temporary name, or that of the folder that it is written in.
+
+    Example:
+        >>> with naming(Path("tags.csv")):
+        ...     raise OSError(errno.ENOSPC, "No space left on device")
+        Traceback (most recent call last):
+            ...
+        OSError: [Errno 28] No space left on device: 'tags.csv'
+    """
+    try:
+        yield
+    except Exception as error:
+        found = error if isinstance(error, OSError) else quoted_os_error(str(error))
+        if found is None or found.errno not in _OF_THE_DISK:
+            raise
+        named = [Path(name) for name in (found.filename, found.filename2) if name is not None]
+        if not named or any(temporary in (name, *name.parents) for name in named):
+            raise OSError(found.errno, found.strerror, str(path)) from error
+        raise
+
+
+def quoted_os_error(message: str) -> OSError | None:
+    """Return the system's error that a library written in Rust quotes; None if it quotes none.
+
+    Example:
+        >>> quoted_os_error("I/O error: No space left on device (os error 28)")
+        OSError(28, 'No space left on device')
+    """
+    found = re.search(r"\(os error (\d+)\)", message)
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else None
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces it if the block succeeds.
 
@@ -78,9 +123,10 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        _put_in_place(temporary, path)
+        with naming(path, temporary):
+            yield temporary
+            _sync(temporary)
+            _put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -164,6 +210,20 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
                 draft.temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is deleted after the block; errors of its disk name it.
+
+    Example:
+        >>> with temporary_folder() as folder:
+        ...     _ = (folder / "notes.txt").write_text("done")
+        >>> folder.exists()
+        False
+    """
+    with tempfile.TemporaryDirectory(prefix="tagsight-") as name, naming(Path(name)):
+        yield Path(name)
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file that is small enough to be in memory, atomically.
 
@@ -207,14 +267,15 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     _settle(folder)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        yield temporary
-        for written in (*temporary.iterdir(), temporary):
-            written.chmod((0o777 if written.is_dir() else 0o666) & ~_umask())
-            _sync(written)
-        if folder.exists():
-            folder.rename(_previous(folder))
-        temporary.rename(folder)
-        _sync(folder.parent)
+        with naming(folder, temporary):
+            yield temporary
+            for written in (*temporary.iterdir(), temporary):
+                written.chmod((0o777 if written.is_dir() else 0o666) & ~_umask())
+                _sync(written)
+            if folder.exists():
+                folder.rename(_previous(folder))
+            temporary.rename(folder)
+            _sync(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _settle(folder)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tagsight.data.source import check_labels
-from tagsight.errors import DataError
+from tagsight.errors import FULL, DataError
+from tagsight.runtime.files import quoted_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +117,7 @@ def lancedb_errors(folder: Path) -> Iterator[None]:
 
     Raises:
         DataError: If the block raises an error.
+        OSError: If the disk is full.
 
     Example:
         >>> from pathlib import Path
@@ -134,6 +136,8 @@ def lancedb_errors(folder: Path) -> Iterator[None]:
         # A panic in Rust is not an Exception, and its type cannot be imported.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
+        if (disk := quoted_os_error(str(error))) is not None and disk.errno in FULL:
+            raise OSError(disk.errno, disk.strerror, str(folder)) from error
         reason = _PLACE.sub("", str(error)).strip().partition("\n")[0]
         msg = (
             f"{folder}: expected an index that can be read and written, got: "

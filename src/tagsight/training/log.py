@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from tagsight.metrics.measured_labels import mean_over
-from tagsight.runtime.files import write_atomically
+from tagsight.runtime.files import naming, write_atomically
 from tagsight.runtime.progress import Advance, Display, WorkLog, terminal
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ class RunLog:
                 self._path.open("w", encoding="utf-8", buffering=1)
             )
         if self._file is not None:
-            self._file.write("".join(self._held))
+            with naming(self._path):
+                self._file.write("".join(self._held))
             self._held.clear()
 
 

@@ -11,7 +11,7 @@ from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.data.rules.rules import LabelRules
-from tagsight.errors import DataError
+from tagsight.errors import DataError, user_message
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
 from tagsight.nn.one_of import one_of_log_odds
@@ -171,7 +171,7 @@ class RunFolder:
         except OSError as error:
             self._log.note(
                 f"the state after step {training.number:,} cannot be saved, so the one before it "
-                f"is kept: {error}"
+                f"is kept: {user_message(error) or error}"
             )
 
     def save_state_if_due(self, training: Training) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tagsight.checkpoint.config import (
@@ -21,7 +20,7 @@ from tagsight.data.remote.asking import PATIENCE
 from tagsight.data.remote.fetching import download, exists, names_in, size_at, upload
 from tagsight.data.remote.places import is_remote, place, scheme_of, shown
 from tagsight.errors import DataError, TooLargeError
-from tagsight.runtime.files import replacing_folder
+from tagsight.runtime.files import replacing_folder, temporary_folder
 from tagsight.runtime.progress import TerminalLog
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ def push(
     folder, target = Path(model), _place(to)
     loaded = load_model(folder)
     log = TerminalLog(shown=progress)
-    with TemporaryDirectory(prefix="tagsight-") as temporary:
-        card = Path(temporary, CARD)
+    with temporary_folder() as temporary:
+        card = temporary / CARD
         card.write_text(_card(loaded), encoding="utf-8")
         files = {name: model_folder(folder) / name for name in LARGEST} | {CARD: card}
         log.note(f"writing {shown(target)}")

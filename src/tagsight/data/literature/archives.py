@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from tagsight.data.tar_headers import BoundedReads, require_few_shared
 from tagsight.errors import DataError
+from tagsight.runtime.files import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +56,11 @@ def unpack(
     told = progress or (lambda _done, _total: None)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        if zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder, told)
-        else:
-            _unpack_tar(archive, folder, told)
+        with naming(folder):
+            if zipfile.is_zipfile(archive):
+                _unpack_zip(archive, folder, told)
+            else:
+                _unpack_tar(archive, folder, told)
     except DataError:
         raise
     except FileExistsError as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.demo.scenes.dependencies import LABELS
 from tagsight.demo.scenes.scene import draw_scene
-from tagsight.runtime.files import write_atomically
+from tagsight.runtime.files import naming, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +119,8 @@ def _leave_interrupts_alone() -> None:
 def _write_scene(images: Path, seed: int, index: int) -> Drawn:
     scene = draw_scene(seed, index)
     file_name = f"scene-{index:05}.jpg"
-    scene.photo.save(images / file_name, quality=QUALITY)
+    with naming(images / file_name):
+        scene.photo.save(images / file_name, quality=QUALITY)
     return Drawn(file_name, scene.photo.size, scene.boxes)
 
 
