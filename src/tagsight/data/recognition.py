@@ -138,9 +138,9 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     reasons: dict[str, str] = {}
     for format_ in near:
         reasons.setdefault(_reason(format_, source), format_.name)
-    told = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
+    likely = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
     known = "'tagsight formats' lists the formats of labels that are read"
-    return "; ".join([f"{source} is of no known format, it {_look(source)}", *told, known])
+    return "; ".join([f"{source} is of no known format, it {_look(source)}", *likely, known])
 
 
 def _template(source: Path) -> str:
