@@ -70,6 +70,14 @@ def test_after_an_error_the_old_file_is_left_and_nothing_else(tmp_path, existing
     assert content(tmp_path) == ({"file": "old"} if existing else {})
 
 
+@pytest.mark.parametrize("writing", [replacing, replacing_folder])
+def test_an_error_names_what_is_written_and_not_its_temporary_name(writing):
+    place = Path("/proc/new")
+    with pytest.raises(OSError, match="new") as raised, writing(place):
+        pass
+    assert raised.value.filename == str(place)
+
+
 def test_a_folder_is_replaced_whole_and_other_files_stay(folder):
     (folder / "notes").write_text("mine")
     write(folder, a="2", b="1")

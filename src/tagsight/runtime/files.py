@@ -59,6 +59,15 @@ def sha256_of(file: Path) -> bytes:
 
 
 @contextmanager
+def _as_error_of(path: Path) -> Iterator[None]:
+    """Name a path, instead of a temporary one, in any error of the system."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
 def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Name the file that is written in errors of the disk, such as that it is full.
 
@@ -119,7 +128,8 @@ def replacing(path: Path) -> Iterator[Path]:
         'done'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with _as_error_of(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -265,7 +275,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     folder = folder.resolve()  # replace the target of a symbolic link, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
     _settle(folder)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    with _as_error_of(folder):
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with naming(folder, temporary):
             yield temporary
