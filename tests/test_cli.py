@@ -186,6 +186,14 @@ def a_validation_error() -> Exception:
     raise AssertionError
 
 
+def too_large_a_tensor() -> Exception:
+    try:
+        torch.empty(2**50)
+    except RuntimeError as error:
+        return error
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -196,6 +204,7 @@ def a_validation_error() -> Exception:
         (PermissionError("not yours"), "tagsight: not yours\n"),
         (MemoryError(), "try a lower --training.batch_size"),
         (torch.OutOfMemoryError("CUDA out of memory"), "try a lower --training.batch_size"),
+        (too_large_a_tensor(), "try a lower --training.batch_size"),
         (a_validation_error(), "expected a valid integer, unable to parse string as an integer"),
     ],
 )

@@ -124,12 +124,28 @@ def user_message(error: Exception) -> str | None:
             f"expected the extra 'torch' for this, got no {error.name}: "
             "pip install 'tagsight[torch]', or give a file that 'tagsight export' wrote"
         )
-    # Torch's own error, which must not be imported to be told from others.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "the memory is full; try a lower `training.batch_size` or `training.image_size`"
+    if _lacks_memory(error):
+        return (
+            "the memory is full; end other programs, or in training try a lower "
+            "`training.batch_size` or `training.image_size`"
+        )
     from pydantic import ValidationError
 
     return settings_sentence(error) if isinstance(error, ValidationError) else None
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it followed, is of memory that is full.
+
+    Libraries have their own errors for it, which must not be imported to be told from others.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return True
+        if "allocate memory" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def settings_sentence(
