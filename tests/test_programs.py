@@ -314,6 +314,12 @@ def kaggle(_: str) -> None:
     write("train.csv", "image_name,tags\n" + "".join(rows))
 
 
+def segments(_: str) -> None:
+    draw("photos")
+    rows = [f"{n}_{c},{'1 3 7 2' * (c in LABELS[n])}\n" for n in LABELS for c in CLASSES]
+    write("train.csv", "Image_Label,EncodedPixels\n" + "".join(rows))
+
+
 def fastai(_: str) -> None:
     draw("photos")
     rows = [f"{name},{' '.join(LABELS[name])},{name == 'c.png'}\n" for name in LABELS]
@@ -502,6 +508,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "Hasty": hasty,
     "Prodigy": prodigy,
     "Kaggle": kaggle,
+    "Kaggle, segments": segments,
     "fastai": fastai,
     "NIH ChestX-ray14": nih,
     "CheXpert": chexpert,

@@ -11,6 +11,7 @@ from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import is_folder
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
+from tagsight.data.tables.joined import kind_of
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import is_photo
 from tagsight.data.tables.unfilled import UnfilledError
@@ -84,7 +85,7 @@ def format_of(
         if not fits and outline(source).top:
             return formats["json-records"]
         if is_text_table(source):
-            return formats[layout_of(CsvTable(source, options.columns), options.columns).kind]
+            return formats[kind_of(CsvTable(source, options.columns), options.columns)]
     if not fits and options.columns.encoding and source.is_dir():
         return formats["text-tags"]  # which is recognised by words
     certain = [format_ for format_ in fits if format_.certain]

@@ -6,15 +6,17 @@ import csv
 import logging
 import re
 from array import array
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tagsight.data.annotations import target_table
-from tagsight.data.format import Format
+from tagsight.data.format import Columns, Format
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
+from tagsight.data.tables.joined import JoinedTable, is_joined
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one
 from tagsight.data.tables.names import UNKNOWN, target_of
@@ -66,8 +68,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     Without a confidence each row states a label that is present, and other labels are absent. With
     one, a label is present from 0.5 on and absent below; a column such as ``present`` says which by
     1, 0 and -1 or nothing for unknown. If any row states an absence, or that a label is unknown, as
-    in Open Images, labels without a row are unknown, otherwise absent. Names such as ``/m/0bt9lr``
-    are looked up in ``*class-descriptions*.csv`` beside the file.
+    in Open Images, labels without a row are unknown, otherwise absent. Names such as
+    ``/m/0bt9lr`` are looked up in ``*class-descriptions*.csv`` beside the file. One column may join
+    photo and label, as ``ID_0a1_epidural`` or ``a.jpg_Fish``.
 
     Args:
         source: The file.
@@ -86,6 +89,10 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
     table = CsvTable(source, options.columns)
+    if is_joined(table, options.columns):
+        joined = JoinedTable(table)
+        own = Columns(encoding=table.encoding)
+        return [replace(read_table(joined, joined.layout, options), columns=own)]
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 from tagsight.data.format import DEFAULTS
 from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.header_rows import lacks_photos, levels_of, rows_above
+from tagsight.data.tables.joined import kind_of
 from tagsight.data.tables.label_studio import is_label_studio
-from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table, shown_cells
 from tagsight.data.tables.text import DELIMITERS, records, writing_of
@@ -169,7 +169,7 @@ def _kind(source: Path, _size: int, _changed: int) -> Kind | None:
     try:
         table = CsvTable(source)
         is_other = REGIONS in table.names or set(LABELBOX) <= set(table.names)
-        return None if is_other else layout_of(table, NOT_NAMED).kind
+        return None if is_other else kind_of(table, NOT_NAMED)
     except DataError:
         return None
 

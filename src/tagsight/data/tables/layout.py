@@ -16,6 +16,7 @@ from tagsight.data.tables.names import (
     NOTHING,
     NUMBERED_LABELS,
     NUMBERED_SPLITS,
+    OUTLINES,
     RANKS,
     SPLIT_COLUMNS,
     SPLIT_NAMES,
@@ -363,9 +364,12 @@ class _Search:
 
     def _texts(self, free: Sequence[int]) -> list[int]:
         cells = self.cells
-        return [i for i in free if share_of(cells[i], is_number) <= 0.5 and any(cells[i])]
+        places = [i for i in free if self.keys[i] not in OUTLINES]
+        return [i for i in places if share_of(cells[i], is_number) <= 0.5 and any(cells[i])]
 
     def _holds_sentences(self, place: int) -> bool:  # which hardly recur, as labels do
+        if self.keys[place] in OUTLINES:
+            return True
         return self.keys[place] in TEXT_COLUMNS and 2 * len(self.cells[place]) > len(
             self.table.sample
         )

@@ -26,7 +26,8 @@ FOLDER_COLUMNS = frozenset(
 LABEL_COLUMNS = (
     *("labels", "tags", "findinglabels", "keywords", "classes", "categories", "concepts"),
     *("genres", "labelname", "label", "tag", "classname", "class", "categoryname", "category"),
-    *("keyword", "genre", "findings", "finding", "annotations"),
+    *("keyword", "genre", "findings", "finding", "annotations", "classid", "labelid"),
+    "categoryid",
 )
 """Names of a column with labels, the most telling first."""
 
@@ -56,6 +57,9 @@ TEXT_COLUMNS = frozenset(
     {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
 )
 """Names of columns that hold sentences rather than labels."""
+
+OUTLINES = frozenset({"encodedpixels", "rle", "segmentation", "polygon"})
+"""Names of columns that hold the pixels or outlines of objects."""
 
 SPLIT_NAMES = {
     "train": "train",
