@@ -19,6 +19,7 @@ import torch
 import torchvision
 
 from tagsight.data.photos.reading import MARGIN
+from tagsight.errors import user_message
 from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
 from tagsight.loading.preprocessing import read_square
 from tagsight.loading.transforms import on_device
@@ -290,7 +291,8 @@ def kept_features(
             with encoder.runtime.processes.one_at_a_time():
                 stores = _stores(encoder, splits, hashes, log, opened)
         except (OSError, sqlite3.Error) as error:
-            log.note(f"features cannot be cached in {encoder.runtime.cache}: {error}")
+            reason = user_message(error) or error
+            log.note(f"features cannot be cached in {encoder.runtime.cache}: {reason}")
             stores = None
         yield stores
 
