@@ -6,11 +6,14 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from channels import channels_model
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from programs import python
 from ray.cluster_utils import Cluster
 from tiny import TINY, drawn, label_space, saved_photos, tiny_system
@@ -21,12 +24,14 @@ from tagsight.checkpoint.folder import load_model, save_model
 from tagsight.cli import main
 from tagsight.data.annotations import Annotations
 from tagsight.errors import DataError
+from tagsight.evaluation import cluster as evaluation_cluster
 from tagsight.evaluation.cluster import predict_on_cluster
 from tagsight.evaluation.evaluate import measured
 from tagsight.inference.cluster import RayRecognizer
 from tagsight.inference.exporting import export_model
 from tagsight.inference.recognizer import Recognizer
-from tagsight.runtime.cluster import PART, RayCluster, paths_of
+from tagsight.runtime.attempts import MOST_DEATHS
+from tagsight.runtime.cluster import PART, Answer, RayCluster, paths_of
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
@@ -273,25 +278,103 @@ def test_a_report_is_the_same_although_a_worker_and_a_raylet_are_killed(world, t
 def test_what_the_machines_of_a_cluster_do_not_have_is_told_in_one_sentence(world, monkeypatch):
     recognizer = Recognizer.load(world / "model.onnx")
     other = RayRecognizer(lambda: Recognizer.load(world / "model"), recognizer, workers=1)
-    with pytest.raises(DataError, match=r"the same files on every machine .* another model at"):
+    with pytest.raises(DataError, match=r"and can use the same files, got: another model at"):
         list(other.recognize([world / "photos" / "000.png"]))
     model = load_model(world / "model")
     gone = [world / "photos" / "gone.png"]
     targets = torch.zeros(1, len(label_space()), dtype=torch.long)
     nowhere = Annotations(tuple(label_space().names), tuple(gone), targets, None, "csv")
     predict = partial(predict_on_cluster, cluster=RayCluster(1))
-    with pytest.raises(DataError, match=r"on every machine of the cluster, got: .*gone\.png"):
+    with pytest.raises(DataError, match=r"the same files, got: .*gone\.png"):
         measured(model, nowhere, RUNTIME, predict=predict)
 
 
-def named() -> Callable[[], Callable[[list[Path]], dict[str, np.ndarray]]]:
+FATAL = (1, 70)
+"""Places of photos of one block that end every process which decodes them."""
+
+
+@pytest.fixture
+def with_fatal(world, tmp_path) -> list[Path]:
+    """Photos in two blocks, of which the fatal ones say so in a comment."""
+    photos = many(world, tmp_path, READABLE)[: PART + 60]
+    for place in FATAL:
+        comment = PngInfo()
+        comment.add_text("fatal", "yes")
+        content = Image.open(photos[place])
+        photos[place].unlink()
+        content.save(photos[place], pnginfo=comment)
+    return photos
+
+
+def mortal(load: Callable[..., Any], log: Path) -> Callable[..., Any]:
+    """Load in a process whose decoder of PNG ends it over a fatal photo, as a fault in C would."""
+
+    def loaded(*arguments: object) -> Any:
+        from PIL import Image
+        from PIL.PngImagePlugin import PngImageFile
+
+        class Faulty(PngImageFile):
+            def load(self):
+                if "fatal" in self.info:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return super().load()
+
+        Image.init()
+        Image.OPEN["PNG"] = Faulty, Image.OPEN["PNG"][1]
+        with log.open("a") as file:
+            file.write("loaded\n")
+        return load(*arguments)
+
+    return loaded
+
+
+def test_a_photo_that_ends_its_processes_is_left_out_and_all_others_come_once(
+    world, tmp_path, with_fatal
+):
+    model, log, told = world / "model.onnx", tmp_path / "log", {}
+    recognizer = Recognizer.load(model, batch_size=8)
+    load = mortal(lambda: Recognizer.load(model, workers=1, batch_size=8), log)
+    shared = RayRecognizer(load, recognizer, workers=2)
+    found = shared.recognize(with_fatal, on_error=lambda path, error: told.update({path: error}))
+    found = [(labels.path, labels.scores.tolist()) for labels in found]
+    others = [path for path in with_fatal if path not in told]
+    expected = [(labels.path, labels.scores.tolist()) for labels in recognizer.recognize(others)]
+    assert list(told) == [with_fatal[place] for place in FATAL]
+    assert all("that no process of the cluster dies of" in str(error) for error in told.values())
+    assert [path for path, _ in found] == others
+    assert found == expected
+    workers, deaths = 2, MOST_DEATHS * (1 + len(FATAL))  # over the block, then over each of them
+    assert len(log.read_text().splitlines()) == workers + deaths
+
+
+def test_what_ends_every_process_is_told_where_nothing_can_be_left_out(
+    world, tmp_path, with_fatal, monkeypatch
+):
+    load = mortal(evaluation_cluster._loaded, tmp_path / "log")
+    monkeypatch.setattr(evaluation_cluster, "_loaded", load)
+    targets = torch.zeros(len(with_fatal), len(label_space()), dtype=torch.long)
+    photos = Annotations(tuple(label_space().names), tuple(with_fatal), targets, None, "csv")
+    predict = partial(predict_on_cluster, cluster=RayCluster(1))
+    with pytest.raises(DataError, match=r"0001\.png: expected a photo that no process"):
+        measured(load_model(world / "model"), photos, RUNTIME, predict=predict)
+
+
+def test_a_model_that_ends_every_process_is_told():
+    def load() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(DataError, match=r"expected a model that no process .* dies of"):
+        list(RayCluster(1).answers(load, [Path("/photos/0")], batch_size=16))
+
+
+def named() -> Callable[[], Answer]:
     """Answer with the names of files."""
 
-    def load():
-        def answer(files):
+    def load() -> Answer:
+        def names(files):
             return {"name": np.array([file.name for file in files])}
 
-        return answer
+        return Answer(names, lambda file, reason: {"name": np.array([reason])})
 
     return load
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from tagsight.checkpoint.folder import LoadedModel, load_model
+from tagsight.data.remote.places import shown
 from tagsight.errors import DataError
 from tagsight.evaluation.predictions import Predictions
 from tagsight.evaluation.views import predict_views
-from tagsight.runtime.cluster import RayCluster, check_same
+from tagsight.runtime.cluster import Answer, RayCluster, check_same
 from tagsight.runtime.device import Runtime
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tagsight.evaluation.views import EvaluationViews
     from tagsight.labels.space import LabelSpace
-    from tagsight.runtime.cluster import Answer, Columns
+    from tagsight.runtime.cluster import Columns
     from tagsight.runtime.device import Precision
 
 
@@ -109,7 +110,11 @@ def _loaded(wanted: _Wanted) -> Answer:
         loaded = replace(loaded, system=extended, labels=wanted.labels)
     model = loaded.at(wanted.image_size)
 
-    def answer(photos: list[Path]) -> Columns:
+    def of(photos: list[Path]) -> Columns:
         return {"logits": predict_views(model, photos, wanted.views, runtime).logits.numpy()}
 
-    return answer
+    def without(photo: Path, reason: str) -> Columns:
+        msg = f"{shown(photo)}: {reason}"
+        raise DataError(msg)
+
+    return Answer(of, without)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tagsight.data.remote.places import shown
 from tagsight.errors import DataError
 from tagsight.inference.result import EmbeddedPhoto
-from tagsight.runtime.cluster import RayCluster, check_same, paths_of
+from tagsight.runtime.cluster import Answer, RayCluster, check_same, paths_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tagsight.inference.recognizer import OnError, Recognizer
     from tagsight.inference.result import Result
-    from tagsight.runtime.cluster import Answer, Columns
+    from tagsight.runtime.cluster import Columns
 
 
 class RayRecognizer:
@@ -103,8 +104,7 @@ def _loaded(load: Callable[[], Recognizer], model: str) -> Answer:
     def numbers(answer: Result | DataError) -> tuple[np.ndarray, np.ndarray]:
         return nothing if isinstance(answer, DataError) else (answer.scores, answer.embedding)
 
-    def answer(photos: list[Path]) -> Columns:
-        answers = recognizer.answers(photos)
+    def columns(answers: list[Result | DataError]) -> Columns:
         scores, embeddings = zip(*map(numbers, answers), strict=True)
         return {
             "problem": np.array([str(a) if isinstance(a, DataError) else "" for a in answers]),
@@ -112,4 +112,10 @@ def _loaded(load: Callable[[], Recognizer], model: str) -> Answer:
             "embedding": np.stack(embeddings),
         }
 
-    return answer
+    def of(photos: list[Path]) -> Columns:
+        return columns(recognizer.answers(photos))
+
+    def without(photo: Path, reason: str) -> Columns:
+        return columns([DataError(f"{shown(photo)}: {reason}")])
+
+    return Answer(of, without)

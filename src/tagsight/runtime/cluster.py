@@ -13,11 +13,13 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tagsight.errors import DataError, needs_extra
+from tagsight.runtime.attempts import MOST_DEATHS, Attempts
 from tagsight.runtime.threads import batched
 
 if TYPE_CHECKING:
@@ -26,8 +28,19 @@ if TYPE_CHECKING:
 Columns = dict[str, NDArray[Any]]
 """Arrays with a row for each file."""
 
-Answer = Callable[[list[Path]], Columns]
-"""Does the work on a batch of files."""
+
+class Answer(NamedTuple):
+    """The work of a process.
+
+    Attributes:
+        of: Does the work on a batch of files.
+        without: Makes the row of a file that cannot be worked on, for this reason; or raises a
+            `DataError` if there is no work without it.
+    """
+
+    of: Callable[[list[Path]], Columns]
+    without: Callable[[Path, str], Columns]
+
 
 PART = 128
 """Paths in a block of the cluster's object store; batches divide it, so that they are those of one
@@ -65,8 +78,10 @@ class RayCluster:
     ) -> Iterator[Columns]:
         """Work on files in batches on all machines, and yield what comes of each, in order.
 
-        A process that dies is replaced, and the batches that died with it are worked on again.
-        Memory does not grow with the number of files; workers are prepared again after a million.
+        A process that dies is replaced, and the files that it had are worked on again. If two
+        processes die over the same block of 128, its files are worked on one by one, and one over
+        which two more die is given up. Memory does not grow with the number of files; workers are
+        prepared again after a million.
 
         Args:
             load: Prepares a worker process; called once in each.
@@ -78,7 +93,8 @@ class RayCluster:
             joined.
 
         Raises:
-            DataError: If there is no such cluster, or a worker raises a `DataError`.
+            DataError: If there is no such cluster, a worker raises a `DataError`, or one dies again
+                and again while it is prepared.
             ValueError: If ``batch_size`` does not divide 128.
         """
         if PART % batch_size:
@@ -91,7 +107,7 @@ class RayCluster:
             except ray.exceptions.RayError as error:
                 _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
                 if found:
-                    msg = f"expected the same files on every machine of the cluster, got: {reason}"
+                    msg = f"expected machines that have and can use the same files, got: {reason}"
                     raise DataError(msg) from error
                 raise
 
@@ -103,8 +119,8 @@ class RayCluster:
         gpus, workers = self._devices(ray.cluster_resources())
         paths: list[Any] = [ray.put(_table(part)) for part in batched(files, PART)]
         answers = ray.data.from_arrow_refs(paths).map_batches(
-            _worker(load),
-            batch_size=batch_size,
+            _worker(load, batch_size, Attempts.on_this_machine()),
+            batch_size=None,
             concurrency=workers,
             num_gpus=1 if gpus else 0,
             num_cpus=0 if gpus else 1,
@@ -150,22 +166,54 @@ def check_same(here: str, there: str, place: object) -> None:
         raise DataError(msg)
 
 
-def _worker(load: Callable[[], Answer]) -> type:
+def _worker(load: Callable[[], Answer], batch_size: int, attempts: Attempts) -> type:
     """Make the class whose instances run in the processes of Ray.
 
     Its constructor has no arguments, as those would stay in the object store until the end.
     """
 
     class Worker:
-        """Works on batches of files."""
+        """Works on blocks of files; the next process has the same name."""
 
         def __init__(self) -> None:
-            self._answer = load()
+            import ray
 
-        def __call__(self, batch: Columns) -> Columns:
-            return {"path": batch["path"]} | self._answer(paths_of(batch))
+            name = [os.fsencode(ray.get_runtime_context().get_actor_id() or "")]
+            if attempts.begin(name) >= MOST_DEATHS:
+                raise DataError(_fatal("a model", "loads it"))
+            self._answer = load()
+            attempts.end(name)
+
+        def __call__(self, block: Columns) -> Columns:
+            parts = self._answers(paths_of(block))
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+        def _answers(self, files: list[Path]) -> list[Columns]:
+            names = [*map(os.fsencode, files)]
+            divided = attempts.begin(names) >= MOST_DEATHS
+            if divided and len(files) == 1:  # counted on, as others of its block may kill, too
+                refused = self._answer.without(files[0], _fatal("a photo", "works on it"))
+                return [_named(files, refused)]
+            if divided:
+                parts = [part for file in files for part in self._answers([file])]
+            else:
+                batches = batched(files, batch_size)
+                parts = [_named(batch, self._answer.of(batch)) for batch in batches]
+            attempts.end(names)
+            return parts
 
     return Worker
+
+
+def _fatal(what: str, when: str) -> str:
+    return (
+        f"expected {what} that no process of the cluster dies of, got one that each process which "
+        f"{when} died of: too large for the memory of the machines, or broken"
+    )
+
+
+def _named(files: list[Path], answer: Columns) -> Columns:
+    return {"path": np.array([*map(os.fsencode, files)], dtype=object)} | answer
 
 
 def _table(paths: Sequence[Path]) -> object:
