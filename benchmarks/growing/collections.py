@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 
 from growing.case import Case, Size, Work
 
-LENGTH, LABELS, WRITTEN = 384, 12, 256
+LENGTH, LABELS, DISTINCT = 384, 12, 256
+IN_TURN = 1000
+"""Photos that are decoded alone and checked by turns, as a machine may be busier later."""
 
 
 def check(folder: Path, size: Size) -> Work:
@@ -32,24 +35,31 @@ def first_check(folder: Path, size: Size) -> Work:
     """Check photos for the first time, and say at which share of the decoder's own rate."""
     from tagsight.data.photos.check import check_photos
     from tagsight.data.photos.reading import photo_traits
-    from tagsight.runtime.threads import ordered_map
+    from tagsight.runtime.threads import batched, ordered_map
 
     paths = distinct(folder, size[0])
 
-    def decoded(path: Path) -> object:
-        return photo_traits(path.read_bytes())
+    def decode(part: list[Path]) -> None:
+        for _ in ordered_map(
+            lambda path: photo_traits(path.read_bytes()), part, workers=2, ahead=8
+        ):
+            pass
 
     def work() -> None:
-        started = time.process_time()
-        for _ in ordered_map(decoded, paths, workers=2, ahead=8):
-            pass
-        alone = time.process_time() - started
         with known(folder / "known") as before:
-            check_photos(paths, workers=2, known=before)
-        share = alone / (time.process_time() - started - alone)
-        print(f"checked at {share:.2f} of the decoder's own rate, by processor time")
+            ways = [decode, lambda part: check_photos(part, workers=2, known=before)]
+            parts = [[_processor(way, part) for way in ways] for part in batched(paths, IN_TURN)]
+        for what, some in (("all", parts), ("the last tenth", parts[-(len(parts) // 10 or 1) :])):
+            alone, checked = (sum(way) for way in zip(*some, strict=True))
+            print(f"{what}: checked at {alone / checked:.2f} of the decoder's own rate")
 
     return work
+
+
+def _processor(way: Callable[[list[Path]], object], part: list[Path]) -> float:
+    started = time.process_time()
+    way(part)
+    return time.process_time() - started
 
 
 def drawn(folder: Path, count: int) -> list[Path]:
@@ -57,21 +67,21 @@ def drawn(folder: Path, count: int) -> list[Path]:
     chance = np.random.default_rng(0)
     paths = [folder / f"{number:06}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
-        if number < WRITTEN:
+        if number < DISTINCT:
             blocks = chance.integers(0, 256, (24, 32, 3), dtype=np.uint8)
             Image.fromarray(blocks).resize((500, 375), Image.Resampling.BICUBIC).save(path)
             os.utime(path, ns=(10**18, 10**18))
         else:
-            path.hardlink_to(paths[number % WRITTEN])
+            path.hardlink_to(paths[number % DISTINCT])
     return paths
 
 
 def distinct(folder: Path, count: int) -> list[Path]:
     """Draw as many JPEGs with a comment of its own each, as a content that is known is not read."""
-    contents = [path.read_bytes() for path in drawn(folder, min(count, WRITTEN))]
+    contents = [path.read_bytes() for path in drawn(folder, min(count, DISTINCT))]
     paths = [folder / f"{number:06}-distinct.jpg" for number in range(count)]
     for number, path in enumerate(paths):
-        start, rest = contents[number % WRITTEN][:2], contents[number % WRITTEN][2:]
+        start, rest = contents[number % DISTINCT][:2], contents[number % DISTINCT][2:]
         comment = b"\xff\xfe\x00\x0a" + number.to_bytes(8, "big")
         path.write_bytes(start + comment + rest)
         os.utime(path, ns=(10**18, 10**18))
@@ -128,15 +138,16 @@ def index(folder: Path, size: Size) -> Work:
     """Write vectors to an index in parts, tidy it, make it fast, and search it."""
     from tagsight.search.facts import Facts
     from tagsight.search.index import Entry, SearchIndex
+    from tagsight.search.indexing import part_size
 
     names = tuple(f"label {number}" for number in range(LABELS))
     facts = Facts("model", "0" * 64, names, (0.5,) * LABELS, length=LENGTH)
     chance = np.random.default_rng(0)
 
     def work() -> None:
-        opened = SearchIndex.create(folder / "index", facts)
-        for start in range(0, size[0], WRITTEN):
-            rows = min(WRITTEN, size[0] - start)
+        opened, start = SearchIndex.create(folder / "index", facts), 0
+        while start < size[0]:
+            rows = min(part_size(start, facts), size[0] - start)
             vectors = chance.standard_normal((rows, LENGTH), dtype=np.float32)
             scores = chance.random((rows, LABELS), dtype=np.float32)
             opened.put(
@@ -153,6 +164,7 @@ def index(folder: Path, size: Size) -> Work:
                     for row in range(rows)
                 ]
             )
+            start += rows
         opened.tidy()
         opened.speed_up()
         for _ in range(20):

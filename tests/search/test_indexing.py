@@ -10,7 +10,7 @@ from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
-from tagsight.search.indexing import Indexed, forget_missing, index_photos
+from tagsight.search.indexing import MOST_MEMORY, Indexed, forget_missing, index_photos, part_size
 
 pytest.importorskip("lancedb")
 
@@ -119,6 +119,29 @@ def test_deleted_photos_are_forgotten_just_below_the_folders_that_were_looked_th
     assert forget_missing(index, [other / "a.png"]) == 1
     (photos / "deep").unlink()
     assert forget_missing(index, [photos]) == 1
+
+
+def test_ctrl_c_keeps_what_was_recognised(photos, index):
+    class Interrupted:
+        def recognize(self, photos, *, on_error=None):
+            done = channels_recognizer(batch_size=1).recognize(photos, on_error=on_error)
+            yield from (next(done), next(done))
+            raise KeyboardInterrupt
+
+    found = index_photos(Interrupted(), find_photos([photos]), index)
+    assert (found.new, found.interrupted, len(index)) == (2, True, 2)
+
+
+@pytest.mark.parametrize("length", [384, 20_000])
+def test_an_index_is_written_in_parts_that_grow_with_it_as_far_as_memory_is_bounded(length):
+    facts, photos, read = Facts("model", "digest", ("red",), (0.5,), length), 0, 0
+    while photos < 10**6:
+        part = part_size(photos, facts)
+        assert part == 256 or part <= photos / 64
+        assert 4 * length * part <= MOST_MEMORY
+        photos, read = photos + part, read + photos
+    if length == 384:
+        assert read < 10 * photos * np.log2(photos)
 
 
 SCRIPT = """

@@ -22,10 +22,17 @@ from tagsight.search.index import Entry, Known
 if TYPE_CHECKING:
     from tagsight.inference.recognizer import OnError, PhotoLike
     from tagsight.inference.result import EmbeddedPhoto, Result
+    from tagsight.search.facts import Facts
     from tagsight.search.index import SearchIndex
 
 PART = 256
-"""Photos that are looked up or written at a time."""
+"""Photos that are looked up or written at a time in a small index."""
+
+SHARE = 64
+"""The part of a large index that is written at a time, which a crash may take back."""
+
+MOST_MEMORY = 2**26
+"""Bytes of photos that wait to be written."""
 
 ROUND = 2**17
 """Photos that are recognised in one go: a cluster takes all of their paths at once."""
@@ -103,6 +110,22 @@ def index_photos(
     return work.done
 
 
+def part_size(photos: int, facts: Facts) -> int:
+    """Compute how many photos to look up or write at a time in an index of this many.
+
+    Each write reads the paths of all photos and leaves a file that all later writes open. Parts
+    that grow with the index keep the time for all of them at N log N.
+
+    Example:
+        >>> from tagsight.search.facts import Facts
+        >>> facts = Facts("model", "0" * 64, ("dog",), (0.5,), length=384)
+        >>> part_size(0, facts), part_size(100_000, facts)
+        (256, 1562)
+    """
+    each = 4 * (facts.length + len(facts.names)) + 1_000  # with path and digest
+    return max(PART, min(photos // SHARE, MOST_MEMORY // each))
+
+
 def forget_missing(index: SearchIndex, below: Sequence[Path]) -> int:
     """Remove photos from an index whose files are gone, and return their number.
 
@@ -141,33 +164,42 @@ class _Work:
     ) -> None:
         self.done = Indexed()
         self._index = index
+        self._before = len(index)
         self._on_photo = on_photo
         self._on_problem = on_problem
         self._pending: dict[Path, Known] = {}  # photos that are being recognised
 
+    @property
+    def _part(self) -> int:
+        return part_size(self._before + self.done.new, self._index.facts)
+
     def recognise(self, recognizer: PhotoEmbedder, photos: Iterable[Path]) -> None:
         entries: list[Entry] = []
-        for result in recognizer.recognize(self._new(photos), on_error=self._left_out):
-            assert result.path is not None
-            known = self._pending.pop(result.path)
-            entries.append(
-                Entry(
-                    str(result.path),
-                    *known,
-                    labels=tuple(label.name for label in result.labels),
-                    scores=result.scores.astype(np.float32),
-                    embedding=result.embedding,
-                )
-            )
-            if len(entries) == PART:
-                self._put(entries)
-                entries = []
-        self._put(entries)
+        try:
+            for result in recognizer.recognize(self._new(photos), on_error=self._left_out):
+                entries.append(self._entry(result))
+                if len(entries) >= self._part:
+                    self._put(entries)
+        finally:  # an interruption as well leaves entries to be put
+            self._put(entries)
 
-    def _put(self, entries: Sequence[Entry]) -> None:
-        self._index.put(entries)
-        self.done.new += len(entries)
-        for entry in entries:
+    def _entry(self, result: Result | EmbeddedPhoto) -> Entry:
+        assert result.path is not None
+        return Entry(
+            str(result.path),
+            *self._pending.pop(result.path),
+            labels=tuple(label.name for label in result.labels),
+            scores=result.scores.astype(np.float32),
+            embedding=result.embedding,
+        )
+
+    def _put(self, entries: list[Entry]) -> None:
+        """Write entries, and empty their list."""
+        put = entries.copy()
+        entries.clear()
+        self._index.put(put)
+        self.done.new += len(put)
+        for entry in put:
             self._on_photo(Path(entry.path))
 
     def _left_out(self, photo: PhotoLike, error: DataError) -> None:
@@ -182,11 +214,13 @@ class _Work:
 
     def _new(self, photos: Iterable[Path]) -> Iterator[Path]:
         """Yield photos that must be recognised."""
-        for part in batched((photo.absolute() for photo in photos), PART):
+        for part in batched((photo.absolute() for photo in photos), self._part):
             known = self._index.known([str(photo) for photo in part])
-            changed = [photo for photo in part if not self._is_known(photo, known)]
-            self._move([photo for photo in changed if photo in self._pending])
-            yield from (photo for photo in changed if photo in self._pending)
+            # Fewer at a time, as the photos are read, while those before are recognised.
+            for some in batched(part, PART):
+                changed = [photo for photo in some if not self._is_known(photo, known)]
+                self._move([photo for photo in changed if photo in self._pending])
+                yield from (photo for photo in changed if photo in self._pending)
 
     def _is_known(self, photo: Path, known: dict[str, Known]) -> bool:
         before = known.get(str(photo))
