@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagsight.checkpoint.decision import Decision
+    from tagsight.data.annotations import Annotations
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
     from tagsight.runtime.cluster import RayCluster
     from tagsight.systems.base import System
     from tagsight.training.preparation import Prepared
-    from tagsight.training.run_folder import Outcome
     from tagsight.training.tracking.tracker import Tracking
 
 
@@ -132,42 +132,12 @@ def train(  # noqa: PLR0913 - an option of the command each
         model_folder(Path(init))  # a wrong one is named before every photo is opened
     annotations = read_annotations(labels, images=images)
     runtime = runtime or Runtime.choose(cache=default_cache())
-    prepared = prepare(
-        annotations,
-        runtime,
-        seed=chosen.training.seed,
-        max_bad=max_bad,
-        hold_out=chosen.training.selection == "best",
-        unjudged=chosen.training.unjudged == "consistency",
-        log=log,
-    )
-    photos = prepared.annotations.split_sizes.get("train", 0)
-    training, remarks = for_few_photos(chosen.training, prepared.annotations)
-    for remark in remarks:
-        log.note(remark)
-    log.note(opening_line(chosen, training, photos, runtime))
-    chosen = chosen.model_copy(update={"training": training})
-    start = Start(_path(vectors), _path(init), resume, 60 * state_every)
-    outcome = _trained(prepared, chosen, folder, runtime, start=start, track=track, log=log)
-    return Run(folder, chosen, outcome)
-
-
-def _trained(
-    prepared: Prepared,
-    recipe: Recipe,
-    folder: Path,
-    runtime: Runtime,
-    *,
-    start: Start,
-    track: Tracking | None,
-    log: TerminalLog,
-) -> Outcome:
-    """Train on prepared photos; the run folder is written to from the first step on."""
-    rows, writes = prepared.annotations, runtime.processes.is_first
-    steps = recipe.training.steps(rows.split_sizes.get("train", 0))
+    prepared, chosen = _prepared(annotations, chosen, runtime, max_bad, log)
+    steps = chosen.training.steps(prepared.annotations.split_sizes.get("train", 0))
+    writes = runtime.processes.is_first
     with (
         RunLog(folder / "run.jsonl" if writes else None, steps, log.console) as run_log,
-        tracked(run_log, track if writes else None, folder, recipe) as followed,
+        tracked(run_log, track if writes else None, folder, chosen) as followed,
     ):
 
         def begin() -> None:
@@ -176,19 +146,44 @@ def _trained(
                 prepared.write(folder)
 
         outcome = train_run(
-            rows,
-            recipe,
+            prepared.annotations,
+            chosen,
             folder,
             runtime,
             log=followed.log,
-            start=start,
+            start=Start(_path(vectors), _path(init), resume, 60 * state_every),
             hashes=prepared.hashes,
             facts=prepared.facts,
             unjudged=prepared.unjudged,
             begin=begin,
         )
         followed.report(folder, outcome)
-    return outcome
+    return Run(folder, chosen, outcome)
+
+
+def _prepared(
+    annotations: Annotations,
+    recipe: Recipe,
+    runtime: Runtime,
+    max_bad: float | None,
+    log: TerminalLog,
+) -> tuple[Prepared, Recipe]:
+    """Check the photos, complete the splits, and fit the recipe to the number of photos."""
+    prepared = prepare(
+        annotations,
+        runtime,
+        seed=recipe.training.seed,
+        max_bad=max_bad,
+        hold_out=recipe.training.selection == "best",
+        unjudged=recipe.training.unjudged == "consistency",
+        log=log,
+    )
+    photos = prepared.annotations.split_sizes.get("train", 0)
+    training, remarks = for_few_photos(recipe.training, prepared.annotations)
+    for remark in remarks:
+        log.note(remark)
+    log.note(opening_line(recipe, training, photos, runtime))
+    return prepared, recipe.model_copy(update={"training": training})
 
 
 def evaluate(  # noqa: PLR0913 - an option of the command each
