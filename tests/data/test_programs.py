@@ -347,13 +347,6 @@ def script(export: str) -> None:
     write("labels.yaml", "".join(f"{label}: [{', '.join(have[label])}]\n" for label in CLASSES))
 
 
-def text_editor(_: str) -> None:
-    draw("export/images")
-    for label in CLASSES:
-        have = [name for name, labels in LABELS.items() if label in labels]
-        write(f"export/{label}.txt", "".join(f"{name}\n" for name in have))
-
-
 PROGRAMS: dict[str, Callable[[str], None]] = {
     "Label Studio": label_studio,
     "Label Studio, local storage": local_storage,
@@ -385,7 +378,6 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "exiftool": exiftool,
     "a script": script,
     "a file manager": file_manager,
-    "a text editor": text_editor,
 }
 
 
@@ -403,6 +395,9 @@ OF_FORMATS = {
     ("Lightroom, digiKam, darktable", "sidecars, or keywords inside photos"): "photo-tags",
     ("kohya_ss, TagGUI", "a .txt file for each photo"): "text-tags",
     ("osxphotos", "query --json"): "osxphotos",
+    ("Zooniverse", "classifications"): "zooniverse",
+    ("Amazon Mechanical Turk", "results"): "mturk",
+    ("a text editor", "a list of photos for each label"): "label-lists",
     ("Agouti, TRAPPER", "Camtrap DP"): "camtrap-dp",
     ("GBIF", "Darwin Core archive"): "darwin-core",
     ("MegaDetector", "results, which nobody has confirmed"): "megadetector",

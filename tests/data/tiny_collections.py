@@ -416,6 +416,26 @@ def write_sagemaker(folder: Path, photos) -> Example:
     return Example("sagemaker", _lines(folder / "output.manifest", rows), folder, splits=None)
 
 
+def write_mturk(folder: Path, photos) -> Example:
+    header = ["HITId", "AssignmentStatus", "Input.image_url", *(f"Answer.{one}" for one in NAMES)]
+    rows = [
+        (row, "Approved", photo, *("true" if value else "" for value in UNKNOWN_AS_ABSENT[row]))
+        for row, photo in enumerate(photos)
+    ]
+    return Example("mturk", _write_csv(folder, header, rows), folder, splits=None)
+
+
+def write_zooniverse(folder: Path, photos) -> Example:
+    lines = ["classification_id,annotations,subject_data\n"]
+    for row, (photo, labels) in enumerate(zip(photos, PRESENT, strict=True)):
+        tasks = json.dumps([{"task": "T0", "value": [{"choice": one} for one in labels]}])
+        subject = json.dumps({str(row): {"Filename": photo}})
+        cells = (cell.replace('"', '""') for cell in (tasks, subject))
+        lines.append(f"{row}," + ",".join(f'"{cell}"' for cell in cells) + "\n")
+    (folder / "labels.csv").write_text("".join(lines))
+    return Example("zooniverse", folder / "labels.csv", folder, splits=None)
+
+
 def write_osxphotos(folder: Path, photos) -> Example:
     rows = [
         {"uuid": photo, "original_filename": photo, "keywords": labels, "labels": ["Plant"]}
@@ -559,6 +579,8 @@ EXAMPLES = {
     "prodigy": write_prodigy,
     "vertex": write_vertex,
     "sagemaker": write_sagemaker,
+    "mturk": write_mturk,
+    "zooniverse": write_zooniverse,
     "mmpretrain": write_mmpretrain,
     "saved-dataset": write_saved_dataset,
     "mirflickr": write_mirflickr,

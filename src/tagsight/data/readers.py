@@ -35,6 +35,7 @@ from tagsight.data.formats import (
     megadetector,
     mirflickr,
     mmpretrain,
+    mturk,
     nus_wide,
     osxphotos,
     parquet,
@@ -52,6 +53,7 @@ from tagsight.data.formats import (
     voc,
     voc_xml,
     yolo,
+    zooniverse,
 )
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
@@ -82,7 +84,7 @@ FORMATS: dict[str, Format] = {
         *(csv_columns, csv_list, csv_long, json_records, parquet),
         *(label_folders, split_folders, label_lists, label_project),
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
-        *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
+        *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker, mturk, zooniverse),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
         *(photo_tags, text_tags, photoprism, osxphotos),
         *(camtrap_dp, darwin_core, megadetector),

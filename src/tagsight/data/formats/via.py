@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ from tagsight.data.json_files import LOOK, outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import is_file, photo_path
 from tagsight.data.tables.csv_table import PLACES
-from tagsight.data.tables.named_rows import header_of, named_rows
+from tagsight.data.tables.named_rows import header_of, json_cell, named_rows
 from tagsight.data.tables.names import TEXT_COLUMNS
 from tagsight.errors import DataError
 
@@ -143,21 +142,12 @@ def _table(source: Path, encoding: str | None) -> Iterable[Entry]:
     entries: dict[str, Entry] = {}
     for where, row in named_rows(source, COLUMNS, encoding=encoding):
         photo = photo_path(row["filename"], where)
-        entry = entries.setdefault(photo, Entry(photo, _parsed(row, "file_attributes", where), []))
+        entry = entries.setdefault(
+            photo, Entry(photo, json_cell(row, "file_attributes", dict, where), [])
+        )
         if row.get("region_count", "1") != "0":
-            entry.regions.append(_parsed(row, "region_attributes", where))
+            entry.regions.append(json_cell(row, "region_attributes", dict, where))
     return entries.values()
-
-
-def _parsed(row: dict[str, str], key: str, where: str) -> dict[str, Any]:
-    try:
-        found = json.loads(row[key] or "{}")
-    except ValueError:
-        found = None
-    if isinstance(found, dict):
-        return found
-    msg = f"{where}: expected a JSON object in {key!r}, got {shortened(row[key])}"
-    raise DataError(msg)
 
 
 FORMAT = Format(

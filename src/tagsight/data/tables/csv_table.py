@@ -37,11 +37,13 @@ ROWS_TRIED = 20
 LARGEST_TRIED = 2**22
 """Characters of these rows, after which no more are looked at."""
 
-REGIONS = "region_shape_attributes"
-"""Column of the VGG Image Annotator, whose cells are JSON."""
-
-LABELBOX = ("Labeled Data", "Label")
-"""Columns of Labelbox's first form of export, whose cells are JSON as well."""
+OTHERS = (
+    frozenset({"region_shape_attributes"}),
+    frozenset({"Labeled Data", "Label"}),
+    frozenset({"HITId", "AssignmentStatus"}),
+    frozenset({"classification_id", "annotations", "subject_data"}),
+)
+"""Columns of the VGG Image Annotator, Labelbox, Mechanical Turk and Zooniverse: other formats."""
 
 PLACES = ("images", "photos", "img", "JPEGImages")
 """Folders of photos beside a table."""
@@ -168,7 +170,7 @@ def _kind(source: Path, _size: int, _changed: int) -> Kind | None:
         return None
     try:
         table = CsvTable(source)
-        is_other = REGIONS in table.names or set(LABELBOX) <= set(table.names)
+        is_other = any(names.issubset(table.names) for names in OTHERS)
         return None if is_other else kind_of(table, NOT_NAMED)
     except DataError:
         return None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tagsight.data.json_files import shortened
 from tagsight.data.source import is_file, require_file
 from tagsight.data.tables.text import DELIMITERS, MARKS, records, writing_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 LARGEST_FILE = 2**30
@@ -93,3 +95,30 @@ def named_rows(
             msg = f"{file}:{line}: expected {as_header}, got {len(cells)}"
             raise DataError(msg)
         yield f"{file}:{line}", dict(zip(names, cells, strict=True))
+
+
+def json_cell(row: Mapping[str, str], column: str, kind: type[Any], where: str) -> Any:  # noqa: ANN401 - plain-data border
+    """Return the JSON in a cell; a blank cell is empty.
+
+    Args:
+        row: The cells of a row by their columns.
+        column: The column.
+        kind: ``dict`` or ``list``, for what it must be.
+        where: The row, for the error.
+
+    Raises:
+        DataError: If it is no JSON of this kind.
+
+    Example:
+        >>> json_cell({"tags": '["dog"]'}, "tags", list, "table.csv:2")
+        ['dog']
+    """
+    try:
+        found = json.loads(row[column]) if row[column].strip() else kind()
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, kind):
+        return found
+    name = "object" if kind is dict else "list"
+    msg = f"{where}: expected a JSON {name} in {column!r}, got {shortened(row[column])}"
+    raise DataError(msg)
