@@ -106,6 +106,8 @@ CSV_LIST = in_file(
     *(
         (f"image,labels\na.jpg,['a']\nb.jpg,\"{cell}\"\n", r":3: expected a list such as \['sea',")
         for cell in (
+            "{'dog': 2}",
+            "[{'name': 'dog', 'score': 0.9}]",
             *("['a', __import__('os')]", "['a' 'b', 'c']", "['a'", "['a' x]", "[x y]"),
             *("['a'], 'b'", "sea", "[[", "[['a'], ['b']]", "['a', ..., 'b']", "[True, False]"),
             "{'a': 1, 'b': 0}",

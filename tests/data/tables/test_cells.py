@@ -65,6 +65,9 @@ def test_words_that_move_about_in_their_cells_are_told(write_csv, caplog):
         "frozenset({'red', 'sea side'})", "list(['red', 'sea side'])", "set(['red', 'sea side'])",
         '[""red"", ""sea side""]', "['red', nan, 'sea side']", '["red", null, "sea side"]',
         r'["red", "sea\u0020side"]', "'red', 'sea side'", '"red";"sea side"',
+        "{'red': 1, 'sea side': True, 'sky': 0}", '{"red": true, "sky": false, "sea side": 1.0}',
+        '[{"id": 3, "name": "red"}, {"name": "sea side"}]',
+        "[{'label': 'red'}, {'label': 'sea side'}]",
     ],
 )  # fmt: skip
 def test_lists_are_read_in_every_notation(write_csv, cell):

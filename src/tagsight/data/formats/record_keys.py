@@ -41,9 +41,6 @@ FILE_SPLIT = "split of the file"
 """Key that `joined_records` adds."""
 
 SPLIT_KEYS = (FILE_SPLIT, "split", "split_name")
-NAME_KEYS = ("label", "name", "category", "class", "tag")
-"""Keys of the name, where a label is an object."""
-
 MARKS = {1: "1", 0: "0", -1: "-1", None: ""}
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tagsight.data.formats.record_keys import (
     FILE_SPLIT,
     MARKS,
-    NAME_KEYS,
     is_mark,
     is_missing,
     keys_of,
@@ -23,8 +22,9 @@ from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
 from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name
-from tagsight.data.tables.cells import SEPARATORS
+from tagsight.data.tables.cells import SCORE_KEYS, SEPARATORS
 from tagsight.data.tables.layout import Layout
+from tagsight.data.tables.names import NAME_KEYS
 from tagsight.data.tables.pairs import is_word
 from tagsight.data.tables.table import Table
 from tagsight.data.tables.ticks import are_bits
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCORE_KEYS = frozenset({"score", "confidence", "probability"})
 LISTED = ("categories", "category", "labels", "label", "names", "name", "classes", "class")
 """Keys of the names, where one object holds a list of each property of a photo's objects."""
 

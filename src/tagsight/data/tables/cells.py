@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+from ast import literal_eval
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.source import clean_name
+from tagsight.data.tables.names import NAME_KEYS
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -44,6 +47,12 @@ LABEL = re.compile(
 )
 BARE = re.compile(r"[^\[\](){}'\":=,]+(?:,[^\[\](){}'\":=,]+)*")
 """Words in brackets without quotes, as databases write them; several need commas."""
+
+LONGEST_OBJECTS = 100_000
+"""Characters of a cell with objects, which take many times the memory."""
+
+SCORE_KEYS = frozenset({"score", "confidence", "probability"})
+"""Keys of objects that a model has named."""
 
 NOTHING = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -97,8 +106,9 @@ class Separator(NamedTuple):
 def list_labels(text: str, where: str) -> list[str]:
     """Parse a cell such as ``['sea', 'sky']`` or ``['sea' 'sky']`` without evaluating it.
 
-    Lists may also be those of databases, ``{sea,sky}``, or named, as in ``array(['sea'])``. Words
-    for a missing value are no labels.
+    Lists may also be those of databases, ``{sea,sky}``, or named, as in ``array(['sea'])``; of
+    objects with a name; or one object with 1 or 0, or true or false, for each label, of which those
+    with 1 are listed. Words for a missing value are no labels.
 
     Raises:
         DataError: If it is no such list.
@@ -108,12 +118,16 @@ def list_labels(text: str, where: str) -> list[str]:
         (['sea', 'sky'], ['3', '17'])
         >>> list_labels("array(['sea'], dtype=object)", "labels.csv:2")
         ['sea']
+        >>> list_labels("{'sea': 1, 'sky': 0}", ""), list_labels('[{"id": 3, "name": "sea"}]', "")
+        (['sea'], ['sea'])
     """
     inside = text
     while call := CALL.fullmatch(inside):
         inside = call["inside"].strip()
     if not inside or inside.casefold() in NOTHING:
         return []
+    if "{" in inside and ":" in inside and (objects := _of_objects(inside)) is not None:
+        return objects
     if found := LIST.fullmatch(inside):
         inside = found["inside"].strip()
         if inside.startswith('""') and inside.endswith('""'):  # quoted twice
@@ -129,6 +143,34 @@ def list_labels(text: str, where: str) -> list[str]:
             return bare
     msg = f"{where}: expected a list such as ['sea', 'sky'], got {text[:80]!r}"
     raise DataError(msg)
+
+
+def _of_objects(text: str) -> list[str] | None:
+    """Return the labels of an object of marks, or of a list of objects; None if it is neither."""
+    content = _parsed(text) if len(text) <= LONGEST_OBJECTS else None
+    if isinstance(content, dict):
+        are_marks = all(isinstance(value, int | float) for value in content.values())
+        if are_marks and {*content.values()} <= {0, 1} and all(isinstance(k, str) for k in content):
+            return [name for name, value in content.items() if value]
+    elif isinstance(content, list) and all(isinstance(one, dict) for one in content):
+        found = [next((one[key] for key in NAME_KEYS if key in one), None) for one in content]
+        names = [name for name in found if isinstance(name, str)]
+        are_of_model = any(not SCORE_KEYS.isdisjoint(one) for one in content)
+        if len(names) == len(content) and not are_of_model:
+            return names
+    return None
+
+
+def _parsed(text: str) -> object:
+    """Return the value of JSON, or of a literal of Python, or None."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def _item(single: str, double: str, bare: str) -> str | None:

@@ -61,6 +61,9 @@ TEXT_COLUMNS = frozenset(
 OUTLINES = frozenset({"encodedpixels", "rle", "segmentation", "polygon"})
 """Names of columns that hold the pixels or outlines of objects."""
 
+NAME_KEYS = ("label", "name", "category", "class", "tag")
+"""Keys of the name, where a label is an object."""
+
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
