@@ -134,6 +134,15 @@ def test_how_like_the_nearest_are_does_not_depend_on_the_parts_they_come_in():
         assert reach(vectors[:3], parts, 5) == pytest.approx(expected)
 
 
+def test_a_new_index_that_is_tidied_has_each_photo_once_on_the_disk(index):
+    parts = [[entry(i) for i in range(start, start + 300)] for start in (0, 300, 600)]
+    for part in parts:
+        index.put(part)
+    index.tidy(unread=True)
+    assert len(index) == 900
+    assert len(list(index.folder.rglob("data/*.lance"))) == 1
+
+
 def test_photos_are_replaced_moved_and_removed(index):
     index.put([entry(i) for i in range(3)])
     index.put([entry(2, size=7)])

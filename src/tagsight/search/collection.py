@@ -74,6 +74,7 @@ def index(
         thresholds=tuple(recognizer.decision.thresholds.tolist()),
         length=recognizer.info.embedding_size,
     )
+    is_new = not Path(out).exists()
     opened = SearchIndex.create(Path(out), facts)
     tell = on_problem or _nothing
     total = sum(1 for _ in find_photos(paths, on_problem=_nothing))
@@ -88,7 +89,7 @@ def index(
         )
     if not indexed.interrupted:
         indexed.gone = forget_missing(opened, paths)
-        opened.tidy()
+        opened.tidy(unread=is_new)
         if (recall := opened.speed_up()) is not None:
             log.note(f"searches are approximate and find {recall:.1%} of the ten nearest photos")
     indexed.photos = len(opened)

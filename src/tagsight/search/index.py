@@ -11,6 +11,7 @@ import heapq
 import json
 import os
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -165,8 +166,7 @@ class SearchIndex:
         Raises:
             DataError: If there is no index, or it is damaged or of another version.
         """
-        folder = Path(folder)
-        return cls(folder, read_facts(folder), make=False)
+        return cls(Path(folder), read_facts(Path(folder)), make=False)
 
     def __len__(self) -> int:
         with lancedb_errors(self.folder):
@@ -183,9 +183,8 @@ class SearchIndex:
     def with_content(self, digests: Sequence[bytes]) -> dict[bytes, list[str]]:
         """Return the paths of photos by the digest of their content."""
         found: dict[bytes, list[str]] = {}
-        names = [f"X'{digest.hex()}'" for digest in digests]
-        where = f"digest IN ({', '.join(names)})"
-        for row in self._rows(where, ["path", "digest"]) if names else ():
+        names = ", ".join(f"X'{digest.hex()}'" for digest in digests)
+        for row in self._rows(f"digest IN ({names})", ["path", "digest"]) if names else ():
             found.setdefault(row["digest"], []).append(row["path"])
         return found
 
@@ -215,10 +214,14 @@ class SearchIndex:
         """Yield the paths of all photos, in no particular order."""
         return (row["path"] for row in self._rows(None, ["path"]))
 
-    def tidy(self) -> None:
-        """Compact the files that many small writes have left, and delete old versions."""
+    def tidy(self, *, unread: bool = False) -> None:
+        """Compact the files of many small writes, and delete versions that are a week old.
+
+        Args:
+            unread: Delete all old versions, as no other process has opened the index.
+        """
         with lancedb_errors(self.folder):
-            self._table.optimize()
+            self._table.optimize(cleanup_older_than=timedelta(milliseconds=1) if unread else None)
 
     def speed_up(
         self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
@@ -306,8 +309,8 @@ class SearchIndex:
 
     def matching(self, expression: Expression | None) -> int:
         """Count the photos that match an expression; None counts all photos."""
-        where = None if expression is None else condition(expression)
         with lancedb_errors(self.folder):
+            where = None if expression is None else condition(expression)
             return int(self._table.count_rows(where))
 
     def label_counts(self) -> dict[str, int]:
