@@ -395,6 +395,8 @@ OF_FORMATS = {
     ("Lightroom, digiKam, darktable", "sidecars, or keywords inside photos"): "photo-tags",
     ("kohya_ss, TagGUI", "a .txt file for each photo"): "text-tags",
     ("osxphotos", "query --json"): "osxphotos",
+    ("Clarifai", "inputs"): "clarifai",
+    ("iMaterialist", "train.json"): "imaterialist",
     ("Zooniverse", "classifications"): "zooniverse",
     ("Amazon Mechanical Turk", "results"): "mturk",
     ("a text editor", "a list of photos for each label"): "label-lists",

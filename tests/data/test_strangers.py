@@ -24,6 +24,7 @@ FILES = [
     ("v.json", {"assets": {}, "tags": []}, "VoTT's project"),
     ("c.json", [{"id": "1", "originalImageUri": "https://x", "tags": []}], "Azure Custom Vision"),
     ("r.json", {"Labels": [{"Name": "Dog"}], "LabelModelVersion": "3.0"}, "a model of Amazon"),
+    ("o.json", {"status": {"code": 10000}, "outputs": [{"data": {}}]}, "a model of Clarifai"),
     ("n.json", {"predictions": [{"filepath": "a.jpg", "prediction": "x;fox"}]}, "SpeciesNet's"),
     ("w.json", {"batchcomplete": "", "query": {"pages": {}}}, "a wiki"),
     ("e.json", [{"data_title": "a.jpg", "label_hash": "h", "data_units": {}}], "Encord's labels"),

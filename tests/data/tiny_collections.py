@@ -416,6 +416,33 @@ def write_sagemaker(folder: Path, photos) -> Example:
     return Example("sagemaker", _lines(folder / "output.manifest", rows), folder, splits=None)
 
 
+def write_clarifai(folder: Path, photos) -> Example:
+    inputs = [
+        {
+            "id": photo,
+            "data": {
+                "image": {"url": photo},
+                "concepts": [
+                    {"id": name, "value": value}
+                    for name, value in zip(NAMES, row, strict=True)
+                    if value >= 0
+                ],
+            },
+        }
+        for photo, row in zip(photos, TARGETS, strict=True)
+    ]
+    file = _json(folder / "inputs.json", {"inputs": inputs})
+    return Example("clarifai", file, folder, TARGETS, splits=None)
+
+
+def write_imaterialist(folder: Path, photos) -> Example:
+    rows = [
+        {"imageId": photo, "labelId": labels} for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    file = _json(folder / "train.json", {"annotations": rows})
+    return Example("imaterialist", file, folder, splits=None)
+
+
 def write_mturk(folder: Path, photos) -> Example:
     header = ["HITId", "AssignmentStatus", "Input.image_url", *(f"Answer.{one}" for one in NAMES)]
     rows = [
@@ -579,8 +606,10 @@ EXAMPLES = {
     "prodigy": write_prodigy,
     "vertex": write_vertex,
     "sagemaker": write_sagemaker,
+    "clarifai": write_clarifai,
     "mturk": write_mturk,
     "zooniverse": write_zooniverse,
+    "imaterialist": write_imaterialist,
     "mmpretrain": write_mmpretrain,
     "saved-dataset": write_saved_dataset,
     "mirflickr": write_mirflickr,

@@ -15,6 +15,7 @@ from tagsight.data.data_file import ENDING, DataFile, combined, read_data_file
 from tagsight.data.format import DEFAULTS, ReadOptions
 from tagsight.data.formats import (
     camtrap_dp,
+    clarifai,
     coco,
     createml,
     csv_columns,
@@ -26,6 +27,7 @@ from tagsight.data.formats import (
     datumaro,
     fiftyone,
     hasty,
+    imaterialist,
     json_records,
     label_folders,
     label_lists,
@@ -84,7 +86,8 @@ FORMATS: dict[str, Format] = {
         *(csv_columns, csv_list, csv_long, json_records, parquet),
         *(label_folders, split_folders, label_lists, label_project),
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
-        *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker, mturk, zooniverse),
+        *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
+        *(clarifai, mturk, zooniverse, imaterialist),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
         *(photo_tags, text_tags, photoprism, osxphotos),
         *(camtrap_dp, darwin_core, megadetector),

@@ -105,6 +105,11 @@ STRANGERS = (
         frozenset({"labels", "labelmodelversion"}),
     ),
     Stranger(
+        "the answer of a model of Clarifai",
+        f"{TABLE}, once people have looked at them",
+        frozenset({"outputs", "status"}),
+    ),
+    Stranger(
         "SpeciesNet's predictions, which are what a model says",
         f"{TABLE}, once people have looked at them",
         frozenset({"predictions"}),

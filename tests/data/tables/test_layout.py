@@ -54,6 +54,10 @@ OPEN = "ImageID,Source,LabelName,Confidence\na,human,/m/1,1\na,human,/m/2,0\nb,h
             "2,A Start,War,https://x.org/b.jpg\n",
             *("csv-list", ("Drama", "War"), [[1, 1], [0, 1]], None),
         ),
+        (  # SuperAnnotate
+            "imageName,instanceId,className,attributes\na.jpg,1,dog,\na.jpg,2,cat,\nb.jpg,1,dog,\n",
+            *("csv-long", ("cat", "dog"), [[1, 1], [0, 1]], None),
+        ),
         (  # Markdown
             "| image | labels |\n|---|:--|\n| a.jpg | dog, sky |\n| b.jpg | sky |\n",
             *("csv-list", ("dog", "sky"), [[1, 1], [0, 1]], None),

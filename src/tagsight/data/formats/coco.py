@@ -12,6 +12,7 @@ import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
+from tagsight.data.formats import imaterialist
 from tagsight.data.formats.coco_instances import no_objects, read_instances
 from tagsight.data.formats.label_studio_values import without_prefixes
 from tagsight.data.json_files import outline
@@ -61,7 +62,10 @@ def recognises(source: Path) -> bool:
 def _is_coco(file: Path) -> bool:
     top, keys, lines = outline(file)
     is_other = any(keys.get(key) == mark for key, mark in OTHERS.items())
-    return top == "{" and not lines and not is_other and any(keys.get(key) == "[" for key in KEYS)
+    is_coco = top == "{" and not lines and not is_other
+    return (
+        is_coco and any(keys.get(key) == "[" for key in KEYS) and not imaterialist.recognises(file)
+    )
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
