@@ -65,6 +65,10 @@ THEIRS = {
     "photo.txt",
     "a.txt",
     "train.txt",
+    "list_category_img.txt",
+    "list_attr_img.txt",
+    "Anno/list_attr_img.txt",
+    "list_eval_partition.txt",
     "occurrence.txt",
     "multimedia.txt",
 }

@@ -396,6 +396,7 @@ OF_FORMATS = {
     ("kohya_ss, TagGUI", "a .txt file for each photo"): "text-tags",
     ("osxphotos", "query --json"): "osxphotos",
     ("Clarifai", "inputs"): "clarifai",
+    ("DeepFashion", "list_attr_img.txt"): "deepfashion",
     ("iMaterialist", "train.json"): "imaterialist",
     ("Zooniverse", "classifications"): "zooniverse",
     ("Amazon Mechanical Turk", "results"): "mturk",

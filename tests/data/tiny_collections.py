@@ -443,6 +443,18 @@ def write_imaterialist(folder: Path, photos) -> Example:
     return Example("imaterialist", file, folder, splits=None)
 
 
+def write_deepfashion(folder: Path, photos) -> Example:
+    marks = {1: "1", 0: "-1", -1: "0"}
+    rows = [
+        f"{p}  {' '.join(marks[v] for v in row)}\n" for p, row in zip(photos, TARGETS, strict=True)
+    ]
+    header = f"{len(photos)}\nimage_name  attribute_labels\n"
+    (folder / "list_attr_img.txt").write_text(header + "".join(rows))
+    names = "".join(f"{name}  1\n" for name in NAMES)
+    (folder / "list_attr_cloth.txt").write_text(f"3\nattribute_name  attribute_type\n{names}")
+    return Example("deepfashion", folder / "list_attr_img.txt", folder, TARGETS, splits=None)
+
+
 def write_mturk(folder: Path, photos) -> Example:
     header = ["HITId", "AssignmentStatus", "Input.image_url", *(f"Answer.{one}" for one in NAMES)]
     rows = [
@@ -614,6 +626,7 @@ EXAMPLES = {
     "saved-dataset": write_saved_dataset,
     "mirflickr": write_mirflickr,
     "nus-wide": write_nus_wide,
+    "deepfashion": write_deepfashion,
     "shards": write_shards,
     "photo-tags": write_photo_tags,
     "text-tags": write_text_tags,

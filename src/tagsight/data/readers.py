@@ -25,6 +25,7 @@ from tagsight.data.formats import (
     darwin_core,
     dataframe,
     datumaro,
+    deepfashion,
     fiftyone,
     hasty,
     imaterialist,
@@ -88,7 +89,7 @@ FORMATS: dict[str, Format] = {
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
         *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
         *(clarifai, mturk, zooniverse, imaterialist),
-        *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
+        *(mmpretrain, saved_dataset, mirflickr, nus_wide, deepfashion, shards),
         *(photo_tags, text_tags, photoprism, osxphotos),
         *(camtrap_dp, darwin_core, megadetector),
     )
