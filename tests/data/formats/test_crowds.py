@@ -107,6 +107,8 @@ def test_forms_of_the_crowd_say_the_same_in_their_ways(tmp_path, header, dog, ca
         (zooniverse(({}, survey("FOX"))), "zooniverse", ":2: expected a subject in 'subject_data'"),
         (zooniverse((subject(7), ["FOX"])), "zooniverse", ":2: expected tasks as objects"),
         ([ZOONIVERSE, (1, "me", "", "[", "{}")], "zooniverse", ":2: .* JSON list in 'annotations'"),
+        ([ZOONIVERSE[:4], (1, "me", "", "[]")], "zooniverse", "got no subject_data"),
+        (turk(["kind"], ("Approved", "a.jpg", "dog")), "mturk", r"columns Answer.\*, got none"),
         (turk(["Answer.x"], ("Rejected", "a.jpg", "")), "mturk", "were not rejected, got none"),
         (turk(["Answer.x"], ("Approved", "a", "dog")), "mturk", ":2: expected one photo among the"),
         (

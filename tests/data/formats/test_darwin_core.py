@@ -80,6 +80,7 @@ def test_media_may_be_listed_beside_the_species_and_be_named_by_the_occurrence(a
         ({"occurrence_txt": OCCURRENCES}, "expected photos of species in multimedia.txt, .*export"),
         ({"meta_xml": META, "seen_csv": "1,Aglais,io\n"}, "a file at .*shots.txt, got nothing"),
         ({"meta_xml": META}, "a file at .*seen.csv, got nothing"),
+        ({"multimedia_txt": MEDIA}, "a table of occurrences in meta.xml, or occurrence.txt, got"),
         ({"meta_xml": "<archive/>"}, "a table of occurrences in meta.xml, or occurrence.txt, got"),
         ({"meta_xml": META.replace('index="0"/>', "/>")}, "an index of the id"),
         ({"meta_xml": META, "seen_csv": "1,Aglais\n"}, "seen.csv:1: expected 3 cells or more"),

@@ -44,6 +44,7 @@ def test_a_photo_has_the_labels_whose_lists_have_it(lists, photos, ending):
         ("a 1\nb  0\nc -1\n", None, [[1], [-1], [0]]),
         ("a 1\nb  0\nc -1\n", "present", [[1], [1], [0]]),
         ("a 1\nb  0\nc 0\n", None, [[1], [0], [0]]),
+        ("a,1\nb, 0\nc;0\n", None, [[1], [0], [0]]),
         ("a 1\nc 0\n", None, [[1], [-1], [0]]),
     ],
 )

@@ -37,6 +37,7 @@ IDS = ("gbifID", "coreid", "id", "occurrenceID")
 """Columns that join media to their occurrence, where there is no ``meta.xml``."""
 
 NAMES = frozenset({"species", "scientificName", "specificEpithet"})
+ADDRESSES = frozenset({"identifier", "accessURI"})
 LARGEST_META, LARGEST_FILE = 2**20, 2**30
 TERMS = frozenset({"occurrence", "multimedia", "image"})
 """Ends of the types of rows, in lower case, of which this is about."""
@@ -92,10 +93,11 @@ def recognises(source: Path) -> bool:
     if not source.is_dir() and source.name not in {META, OCCURRENCES, MULTIMEDIA}:
         return False
     folder = source if source.is_dir() else source.parent
-    return root_name(folder / META) == "archive" or (
-        bool(NAMES & set(header_of(folder / OCCURRENCES)))
-        and bool(set(IDS) & set(header_of(folder / OCCURRENCES)))
-    )
+    if root_name(folder / META) == "archive":
+        return True
+    tables = ((OCCURRENCES, NAMES), (MULTIMEDIA, ADDRESSES))
+    headers = ((set(header_of(folder / name)), columns) for name, columns in tables)
+    return any(header & columns and header & {*IDS} for header, columns in headers)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:

@@ -35,7 +35,7 @@ FEWEST, MOST = 2, 10_000
 MOST_PHOTOS = 10_000
 """Photos beside whose names, without their endings, lists may have."""
 
-MARKED = re.compile(r"(.*\S)\s+(-1|0|1)")
+MARKED = re.compile(r"(.*[^\s,;])(?:\s+|\s*[,;]\s*)(-1|0|1)")
 IN_SPLIT = re.compile(r"(.+)[_-](train|val|valid|validation|test)")
 
 

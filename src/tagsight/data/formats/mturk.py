@@ -44,8 +44,7 @@ def recognises(source: Path) -> bool:
         >>> recognises(Path("batch.csv"))
         True
     """
-    names = header_of(source)
-    return set(COLUMNS) <= set(names) and any(name.startswith(ANSWER) for name in names)
+    return set(COLUMNS) <= set(header_of(source))
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -73,6 +72,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.photos, found.names
         (('https:/example.org/a.jpg',), ('dog',))
     """
+    if not any(name.startswith(ANSWER) for name in header_of(source)):
+        msg = f"{source}: expected columns {ANSWER}*, got none; download the results of a batch"
+        raise DataError(msg)
     answers, votes = Answers(source), Votes(source)
     said: list[tuple[str, list[tuple[str, str]]]] = []
     rejected = 0

@@ -41,7 +41,7 @@ OTHERS = (
     frozenset({"region_shape_attributes"}),
     frozenset({"Labeled Data", "Label"}),
     frozenset({"HITId", "AssignmentStatus"}),
-    frozenset({"classification_id", "annotations", "subject_data"}),
+    frozenset({"classification_id", "annotations"}),
 )
 """Columns of the VGG Image Annotator, Labelbox, Mechanical Turk and Zooniverse: other formats."""
 
