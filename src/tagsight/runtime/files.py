@@ -22,7 +22,6 @@ from platformdirs import user_cache_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 WAITING = 4
@@ -136,7 +135,8 @@ def replacing(path: Path) -> Iterator[Path]:
         with naming(path, temporary):
             yield temporary
             _sync(temporary)
-            _put_in_place(temporary, path)
+            temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -323,10 +323,8 @@ def _written_draft(path: Path, content: bytes, ending: str, folders: set[Path]) 
     except OSError as error:
         return error
     try:
-        try:
+        with os.fdopen(handle, "wb", buffering=0):
             _write(handle, content)
-        finally:
-            os.close(handle)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         return error
@@ -366,11 +364,6 @@ def _synced_drafts(
     written: Sequence[Draft | OSError], places: Iterable[int]
 ) -> dict[int, Draft | OSError]:
     return {place: _synced_draft(written[place]) for place in places}
-
-
-def _put_in_place(temporary: Path, path: Path) -> None:
-    temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
-    temporary.replace(path)
 
 
 def _previous(folder: Path) -> Path:

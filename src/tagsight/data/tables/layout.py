@@ -345,7 +345,8 @@ class _Search:
             texts = [i for i in texts if not self._holds_sentences(i)]
         if len(texts) == 1 or (texts and not self.table.has_header):
             return texts
-        if (len(free) == 1 and not self._holds_sentences(free[0])) or self._is_ragged():
+        is_ragged = not self.table.has_header and len(set(map(len, self.table.sample))) > 1
+        if is_ragged or (len(free) == 1 and not self._holds_sentences(free[0])):
             return list(free)
         where, names = self.table.where(), [self.table.names[i] for i in free]
         if not names:
@@ -374,21 +375,16 @@ class _Search:
             self.table.sample
         )
 
-    def _is_ragged(self) -> bool:
-        return not self.table.has_header and len(set(map(len, self.table.sample))) > 1
-
     def _in_cells(self, places: list[int], free: Sequence[int]) -> tuple[Kind, tuple[int, ...]]:
         found = tuple(places)
         if self.kind is not None:
             return self.kind, found
         if len(places) == 1 and are_vectors(self.cells[places[0]]):
             return "csv-columns", found
-        has_confidence = any(self._is_value(i) for i in free if i not in places)
-        if has_confidence or (
+        is_long = any(self._is_value(i) for i in free if i not in places) or (
             len(places) == 1 and repeats_photos(self.table, self.image, places[0])
-        ):
-            return "csv-long", found
-        return "csv-list", found
+        )
+        return "csv-long" if is_long else "csv-list", found
 
     def _is_value(self, place: int) -> bool:
         """Return whether a column says how surely a row's label is present, or whether."""
