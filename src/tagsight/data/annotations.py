@@ -252,10 +252,17 @@ class Annotations:
         """Path of each photo below ``root``, with forward slashes: equal on every machine."""
         if self.root is None:
             return ()
+        below = {folder: "/".join((*parts, "")) for folder, parts in self.relative_folders.items()}
+        return tuple(f"{below[path.parent]}{path.name}" for path in self.paths)
+
+    @property
+    def relative_folders(self) -> dict[Path, tuple[str, ...]]:
+        """Names of the folders from ``root`` to each folder with photos."""
+        if self.root is None:
+            return {}
         root = self.root.absolute()
-        folders = {folder: folder.absolute() for folder in {path.parent for path in self.paths}}
-        below = {key: folder.relative_to(root).as_posix() for key, folder in folders.items()}
-        return tuple(f"{below[path.parent]}/{path.name}".removeprefix("./") for path in self.paths)
+        folders = {path.parent for path in self.paths}
+        return {folder: folder.absolute().relative_to(root).parts for folder in folders}
 
     def hash(self) -> str:
         """Return the hexadecimal SHA-256 of names, relative paths, targets and splits."""

@@ -296,16 +296,17 @@ def _split_by_folders(annotations: Annotations) -> Annotations:
     """
     if annotations.splits is not None:
         return annotations
-    parts = [name.lower().split("/")[:-1] for name in annotations.relative_names]
-    for depth in range(min(map(len, parts), default=0)):
-        folders = {tuple(part[:depth]) for part in parts}
-        splits = [SPLIT_NAMES.get(part[depth], "") for part in parts]
-        if len(folders) > 1:
+    folders = annotations.relative_folders
+    parts = {folder: tuple(map(str.lower, names)) for folder, names in folders.items()}
+    for depth in range(min(map(len, parts.values()), default=0)):
+        above = {part[:depth] for part in parts.values()}
+        split_of = {key: SPLIT_NAMES.get(part[depth], "") for key, part in parts.items()}
+        if len(above) > 1:
             break
-        if all(splits) and len(set(splits)) > 1:
-            words = ", ".join(sorted({part[depth] for part in parts}))
+        if all(split_of.values()) and len(set(split_of.values())) > 1:
+            words = ", ".join(sorted({part[depth] for part in parts.values()}))
             logger.info("the splits are those of the folders %s", words)
-            return annotations.with_splits(splits)
+            return annotations.with_splits([split_of[path.parent] for path in annotations.paths])
     return annotations
 
 
