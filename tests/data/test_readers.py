@@ -131,6 +131,7 @@ def sound(tmp_path_factory):
 @settings(max_examples=25, deadline=None)
 @given(content=st.binary(), keep=st.integers(0, 200))
 @example(content=b"", keep=0)
+@example(content=b"\0\0\0{\0", keep=0)
 def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
     sound, format_, content, keep
 ):

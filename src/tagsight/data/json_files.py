@@ -232,16 +232,25 @@ def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]
     """
     with require_file(file, largest=LARGEST_FILE).open("rb") as handle:
         encoding = _encoding(handle.read(4))
+    for number, line in enumerate(_lines(file, encoding), 1):
+        text = line.strip("\ufeff \t\r\n")
+        if not text:
+            continue
+        value = _parsed(text.encode(errors="surrogateescape"), f"{file}:{number}", what)
+        if not isinstance(value, dict):
+            msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
+            raise DataError(msg)
+        yield number, value
+
+
+def _lines(file: Path, encoding: str) -> Iterator[str]:
+    """Yield lines of bounded length; bytes that are no UTF-8 are kept, for `_parsed` to refuse."""
     with file.open(encoding=encoding, errors="surrogateescape") as handle:
-        for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), ""), 1):
-            text = line.strip("\ufeff \t\r\n")
-            if not text:
-                continue
-            value = _parsed(text.encode(errors="surrogateescape"), f"{file}:{number}", what)
-            if not isinstance(value, dict):
-                msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
-                raise DataError(msg)
-            yield number, value
+        try:
+            yield from iter(lambda: handle.readline(LONGEST_LINE), "")
+        except UnicodeDecodeError as error:
+            msg = f"{file}: expected JSON in {encoding}, got: {error}"
+            raise DataError(msg) from error
 
 
 def _parsed(text: bytes, where: str, what: str) -> Any:  # noqa: ANN401 - plain-data border
