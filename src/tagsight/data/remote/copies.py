@@ -57,6 +57,7 @@ PARTS = frozenset(
     {"classes.txt"}  # YOLO
     | {"datapackage.json", "media.csv", "observations.csv", "deployments.csv"}  # Camtrap DP
     | {"meta.xml", "occurrence.txt", "multimedia.txt"}  # Darwin Core
+    | {f"list_{what}_{of}.txt" for what in ("attr", "category") for of in ("img", "cloth")}
 )
 """Names of files that say nothing without those around, so that their whole folder is read."""
 
