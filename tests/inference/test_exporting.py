@@ -255,10 +255,9 @@ def test_low_rank_updates_are_stored_in_a_folder_and_merged_in_a_file(tmp_path, 
     assert not [one.name for one in weights if one.name.endswith((".up", ".down"))]
 
 
-@pytest.mark.parametrize("name", ["gcam", pytest.param("query2label", marks=pytest.mark.slow)])
-def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(name, tmp_path):
+def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(tmp_path):
     groups = (OneOf((0, 2), complete=True), OneOf((1, LABELS - 1)))
-    model = model_of(name)
+    model = model_of("gcam")
     model = replace(model, decision=replace(model.decision, one_of=groups))
     model.system.one_of = groups
     photos = np.random.default_rng(0).integers(0, 256, (33, 40, 50, 3), dtype=np.uint8)
