@@ -95,6 +95,7 @@ def minutes_of(run: Run, shared: Shared) -> float | None:
     Example:
         >>> import tagsight as ts
         >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from pathlib import Path
         >>> from tagsight.experiments.run import Run
         >>> from tagsight.runtime.progress import SILENT
         >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
