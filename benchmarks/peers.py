@@ -131,6 +131,8 @@ def recognizer() -> Recognizer:
     system = built(ENCODER.model_copy(update={"freeze_batch_norm": True}))
     labels = empty_label_space([f"label {number}" for number in range(LABELS)])
     recipe = RECIPES["resnet-cpu"]
+    training = recipe.training.model_copy(update={"image_size": SIDE})
+    recipe = recipe.model_copy(update={"training": training})
     model = LoadedModel(system, labels, Decision.default(LABELS), recipe, {}, "0" * 64)
     return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32", workers=THREADS)))
 
