@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import warnings
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -217,11 +218,10 @@ class SearchIndex:
     def tidy(self, *, unread: bool = False) -> None:
         """Compact the files of many small writes, and delete versions that are a week old.
 
-        Args:
-            unread: Delete all old versions, as no other process has opened the index.
+        Of an index that is ``unread`` by other processes all old versions are deleted.
         """
-        with lancedb_errors(self.folder):
-            self._table.optimize(cleanup_older_than=timedelta(milliseconds=1) if unread else None)
+        with lancedb_errors(self.folder), warnings.catch_warnings(action="ignore"):
+            self._table.optimize(cleanup_older_than=timedelta(0) if unread else None)
 
     def speed_up(
         self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
