@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
     from tagsight.data.format import ReadOptions
 
 logger = logging.getLogger(__name__)
@@ -103,6 +105,26 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     column = str(_column(source))
     names = _names(source.with_name(NAMES[column]))
     is_category = column == "category_label"
+    photos, targets = _photos_and_targets(source, names, is_category=is_category)
+    base = source.parent
+    base = base.parent if base.name.startswith("Anno") else base
+    return [
+        Labelled(
+            source=source,
+            names=tuple(names),
+            photos=tuple(photos),
+            targets=targets,
+            splits=_splits(base / PARTITION, photos),
+            folders=tuple(options.folders(base, base / "Img", source.parent)),
+            lists_present=is_category,
+        )
+    ]
+
+
+def _photos_and_targets(
+    source: Path, names: Sequence[str], *, is_category: bool
+) -> tuple[list[str], Tensor]:
+    """Return the ``N`` photos of a list, and their ``(N, L)`` int8 targets."""
     photos: dict[str, int] = {}
     values = bytearray()
     numbers = array("q")
@@ -123,19 +145,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         targets.numpy()[np.arange(len(photos)), np.frombuffer(numbers, dtype=np.int64)] = 1
     else:
         targets = torch.frombuffer(values, dtype=torch.int8).view(len(photos), len(names))
-    base = source.parent
-    base = base.parent if base.name.startswith("Anno") else base
-    return [
-        Labelled(
-            source=source,
-            names=tuple(names),
-            photos=tuple(photos),
-            targets=targets,
-            splits=_splits(base / PARTITION, list(photos)),
-            folders=tuple(options.folders(base, base / "Img", source.parent)),
-            lists_present=is_category,
-        )
-    ]
+    return list(photos), targets
 
 
 def _rows(file: Path, count: int) -> Iterator[tuple[int, str, list[str]]]:
