@@ -9,7 +9,7 @@ import numpy as np
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Labelled
-from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.tables.names import SPLIT_NAMES, key_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+UNFINISHED = frozenset(
+    {"new", "notstarted", "skipped", "inprogress", "autolabelled", "autolabeled"}
+)
+"""States of photos that nobody has finished, as annotation tools call them."""
 
 
 class PhotoLabels(NamedTuple):
@@ -39,6 +44,18 @@ class PhotoLabels(NamedTuple):
     split: str | None = None
     absent: Collection[str] = ()
     has_nameless: bool = False
+
+
+def is_unfinished(state: object) -> bool:
+    """Return whether nobody has finished a photo, by what an annotation tool says of its state.
+
+    Such a photo without labels says nothing about them.
+
+    Example:
+        >>> [is_unfinished(state) for state in ("NotStarted", "IN PROGRESS", "Completed", None)]
+        [True, True, False, False]
+    """
+    return key_of(str(state)) in UNFINISHED
 
 
 def tabulate(

@@ -52,6 +52,52 @@ def test_a_shape_without_a_label_leaves_others_unknown(photos, caplog):
     assert "boxes without a label in 1 photo" in caplog.text
 
 
+SUPERVISELY = {"size": {}, "objects": []}
+SUPERANNOTATE = {"metadata": {"name": "a.jpg", "status": "Completed"}, "tags": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        (SUPERVISELY | {"tags": [{"name": "sky", "value": "grey"}]}, ("sky: grey",)),
+        (
+            SUPERVISELY | {"tags": [{"name": "wet", "value": "yes"}, {"name": "dry"}]},
+            ("dry", "wet"),
+        ),
+        (SUPERVISELY | {"tags": [{"name": "cows", "value": 3}]}, ("cows",)),
+        (SUPERVISELY | {"tags": [{"name": "wet", "value": "no"}, {"name": "cows"}]}, ("cows",)),
+        (
+            SUPERANNOTATE
+            | {
+                "instances": [{"type": "tag", "className": "sky", "attributes": [{"name": "grey"}]}]
+            },
+            ("sky: grey",),
+        ),
+        (
+            {"image": {"filename": "a.jpg", "path": "/"}, "annotations": [{"name": "dog"}]},
+            ("dog",),
+        ),
+        ({"tags": ["dog", "sky"], "rating": 5}, ("dog", "sky")),
+    ],
+)
+def test_tags_of_photos_are_labels_with_their_values(photos, content, labels):
+    name = "a.jpg.json" if "size" in content or "rating" in content else "a.json"
+    (photos / "img" / name).write_text(json.dumps(content))
+    rows = read_annotations(photos / "img")
+    assert (rows.format, rows.names) == ("photo-json", labels)
+    assert rows.paths == (photos / "img" / "a.jpg",)
+
+
+def test_a_photo_that_nobody_has_finished_is_left_out(photos, caplog):
+    caplog.set_level("INFO")
+    todo = {"metadata": {"name": "b.jpg", "status": "NotStarted"}, "instances": []}
+    done = SUPERANNOTATE | {"instances": [{"className": "dog"}]}
+    (photos / "img" / "a.json").write_text(json.dumps(done))
+    (photos / "img" / "b.json").write_text(json.dumps(todo))
+    assert len(read_annotations(photos / "img")) == 1
+    assert "1 photo left out that nobody has finished" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

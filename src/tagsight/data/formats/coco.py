@@ -35,13 +35,15 @@ MOST_LOOKED_AT = 20
 """Files of a folder that are looked at, if none has the usual name."""
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
-KEYS = ("images", "annotations", "categories")
+KEYS = {"images": "id", "annotations": "image_id", "categories": "id"}
+"""Lists of a file, with a key of their entries: a large file begins with no more than one."""
+
 KINDS = ("instances_", "labels_", "panoptic_")
 """Beginnings of names of files: with objects, with labels of whole photos, and with areas."""
 
 NEGATIVE = "neg_category_ids"
 ROBOFLOW = "_annotations.coco.json"
-OTHERS = {"data": "{", "item": "{", "filename": '"', "label_classes": "["}
+OTHERS = {"data": "{", "item": "{", "image": "{", "filename": '"', "label_classes": "["}
 """Keys of one task of Label Studio, of files for one photo and of Hasty, with how values begin."""
 
 
@@ -60,12 +62,13 @@ def recognises(source: Path) -> bool:
 
 
 def _is_coco(file: Path) -> bool:
-    top, keys, lines = outline(file)
+    top, keys, has_lines = outline(file)
     is_other = any(keys.get(key) == mark for key, mark in OTHERS.items())
-    is_coco = top == "{" and not lines and not is_other
-    return (
-        is_coco and any(keys.get(key) == "[" for key in KEYS) and not imaterialist.recognises(file)
-    )
+    lists = [key for key in KEYS if keys.get(key) == "["]
+    if top != "{" or has_lines or is_other or not {*lists} - {"categories"}:
+        return False
+    has_entries = len(lists) > 1 or KEYS[lists[0]] in outline(file, lists[0]).keys
+    return has_entries and not imaterialist.recognises(file)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
-from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.photo_labels import PhotoLabels, is_unfinished, tabulate
 from tagsight.data.source import clean_name, photo_path
 from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from tagsight.data.format import Labelled, ReadOptions
 
 logger = logging.getLogger(__name__)
-
-KEYS = frozenset({"images", "label_classes"})
-NOT_DONE = frozenset({"new", "skipped", "in progress", "auto-labelled", "auto-labeled"})
-"""States of photos that nobody has finished."""
 
 TAGS = ("tags", "image_classes", "image_tags")
 NAMES = ("class_name", "tag_name", "tag", "name")
@@ -75,7 +71,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     for number, image in enumerate(images):
         where = f"{source}: images[{number}]"
         present = set(_labels(image, where))
-        if not present and str(image.get("image_status", "done")).lower() in NOT_DONE:
+        if not present and is_unfinished(image.get("image_status")):
             left += 1
             continue
         name, data_set = image["image_name"], image.get("dataset_name")

@@ -1,4 +1,4 @@
-"""A JSON file for each photo: LabelMe, Supervisely, V7 Darwin, SuperAnnotate and Dataloop."""
+"""A JSON file for each photo: LabelMe, Supervisely, V7 Darwin, SuperAnnotate, Dataloop, scripts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
-from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.photo_labels import PhotoLabels, is_unfinished, tabulate
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
+from tagsight.data.source import clean_name, is_file, photo_path
+from tagsight.data.tables.names import SPLIT_NAMES, is_number, is_photo, target_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -28,7 +29,9 @@ PLACES = ("images", "photos", "img", "items")
 """Folders of photos beside the files."""
 
 ABSOLUTE = re.compile(r"/|[A-Za-z]+:")
-NAMES = ("label", "name", "className", "classTitle")
+NAMES = ("label", "name", "className", "classTitle", "tag")
+LONGEST_VALUE = 60
+"""Characters of the value of a tag; longer ones are texts, not labels."""
 
 
 class Program(NamedTuple):
@@ -52,8 +55,9 @@ def _text(content: Any, *keys: str) -> str:  # noqa: ANN401 - plain-data border
 
 
 def _in_folder(content: dict[str, Any], _name: str) -> str:
-    folder = _text(content, "item", "path").strip("/")
-    return f"{folder}/{_text(content, 'item', 'name')}".lstrip("/")
+    item = content.get("item", content.get("image"))
+    folder = _text(item, "path").strip("/")
+    return f"{folder}/{_text(item, 'name') or _text(item, 'filename')}".lstrip("/")
 
 
 PROGRAMS = {
@@ -68,6 +72,7 @@ PROGRAMS = {
         ("objects", "tags"),
     ),
     "V7 Darwin": Program({"item": "{", "annotations": "["}, _in_folder, ("annotations",)),
+    "V7 Darwin 1.0": Program({"image": "{", "annotations": "["}, _in_folder, ("annotations",)),
     "SuperAnnotate": Program(
         {"metadata": "{", "instances": "["},
         lambda content, _: _text(content, "metadata", "name"),
@@ -79,6 +84,11 @@ PROGRAMS = {
         ("annotations",),
     ),
 }
+OWN = {
+    key: Program({key: "["}, lambda _, name: name.removesuffix(".json"), (key,))
+    for key in ("labels", "tags", "keywords", "classes", "categories")
+}
+"""Lists of labels, as scripts and downloaders write them, in a file beside its photo."""
 
 
 def recognises(source: Path) -> bool:
@@ -107,14 +117,22 @@ def _program(file: Path) -> Program | None:
     top, keys, _ = outline(file)
     if top != "{":
         return None
-    fits = (p for p in PROGRAMS.values() if all(keys.get(k) == v for k, v in p.keys.items()))
-    return next(fits, None)
+    known = [*PROGRAMS.values(), *(OWN.values() if _is_beside_photo(file) else ())]
+    return next((p for p in known if all(keys.get(k) == v for k, v in p.keys.items())), None)
+
+
+def _is_beside_photo(file: Path) -> bool:
+    """Return whether a photo lies beside ``a.jpg.json`` or ``a.json``."""
+    names = [file.stem, *(f"{file.stem}{ending}" for ending in PHOTO_SUFFIXES)]
+    return any(is_photo(name) and is_file(file.with_name(name)) for name in names)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the labels of a photo's shapes and tags; a label that is not listed is absent.
 
-    Flags of LabelMe are labels as well, where they are true.
+    Flags of LabelMe are labels as well, where they are true. A tag with a value, or a choice of a
+    tag, is a label such as ``weather: sunny``; if the value is yes, the tag is, and with a number
+    as well. Photos that nobody has finished, by their state, are left out if they have no label.
 
     Args:
         source: A file, or a folder with a file for each photo, in folders or not. Folders called
@@ -137,20 +155,28 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """
     base = source if source.is_dir() else source.parent
     files = sorted(base.rglob("*.json")) if source.is_dir() else [source]
-    photos, names, others = [], set[str](), 0
+    photos, names, others, unfinished = [], set[str](), 0, 0
     for file in files:
         if (program := _program(file)) is None:
             others += 1
             continue
         content = read_json(file, dict, "an object with the labels of a photo")
-        photos.append(_photo(file, base, program, content))
+        photo = _photo(file, base, program, content)
         names |= _flags(content, str(file)).keys()
+        if not photo.present and is_unfinished(_text(content, "metadata", "status")):
+            unfinished += 1
+        else:
+            photos.append(photo)
     if not photos:
         known = ", ".join(PROGRAMS)
-        msg = f"expected a JSON file for each photo, as of {known}, got none in {source}"
+        of = f" of {unfinished:,} that nobody has finished" if unfinished else ""
+        msg = f"expected a JSON file for each photo, as of {known}, got none in {source}{of}"
         raise DataError(msg)
     if others:
         logger.info("%s: %s of another form left out", source, amount(others, "JSON file"))
+    if unfinished:
+        count = amount(unfinished, "photo")
+        logger.info("%s: %s left out that nobody has finished", source, count)
     folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, names=names, folders=folders)]
 
@@ -160,11 +186,12 @@ def _photo(file: Path, base: Path, program: Program, content: dict[str, Any]) ->
     parts = [*file.parent.relative_to(base).parts]
     path = _beside(program.photo(content, file.name), parts, where)
     entries = list(_entries(content, program, where))
-    named = [one for one in map(_name, entries) if one is not None]
+    named = [name for entry in entries for name in _labels(entry)]
     flags = _flags(content, where)
     present = {clean_name(one, where) for one in (*named, *(n for n, yes in flags.items() if yes))}
     split = next((part for part in parts if part.lower() in SPLIT_NAMES), None)
-    return PhotoLabels(path, present - {""}, split=split, has_nameless=len(named) < len(entries))
+    has_nameless = any(_name(entry) is None for entry in entries)
+    return PhotoLabels(path, present - {""}, split=split, has_nameless=has_nameless)
 
 
 def _beside(name: str, parts: list[str], where: str) -> str:
@@ -194,6 +221,20 @@ def _name(entry: Any) -> str | None:  # noqa: ANN401 - plain-data border
     return None if found is None else str(found)
 
 
+def _labels(entry: Any) -> list[str]:  # noqa: ANN401 - plain-data border
+    """Return the labels that a shape or tag makes: with the value, or the choices, of a tag."""
+    name = _name(entry)
+    if name is None or isinstance(entry, str):
+        return [name] if name else []
+    choices = entry.get("attributes") if entry.get("type") == "tag" else None
+    choices = [_text(one, "name") for one in choices] if isinstance(choices, list) else []
+    values = [one for one in (entry.get("value"), *choices) if isinstance(one, str) and one]
+    texts = [one for one in values if len(one) <= LONGEST_VALUE and not is_number(one)]
+    if 0 in map(target_of, texts):
+        return []
+    return [f"{name}: {one}" for one in texts if target_of(one) is None] or [name]
+
+
 def _flags(content: dict[str, Any], where: str) -> dict[str, bool]:
     flags = content.get("flags")
     if not isinstance(flags, dict):
@@ -204,7 +245,7 @@ def _flags(content: dict[str, Any], where: str) -> dict[str, bool]:
 FORMAT = Format(
     "photo-json",
     "a JSON file for each photo, as LabelMe, Supervisely, V7 Darwin, SuperAnnotate and Dataloop "
-    "write it",
+    "write it, or with a list of labels",
     'a.json   {"flags": {"night": true}, "shapes": [{"label": "dog"}],\n'
     '          "imagePath": "a.jpg"}\na.jpg',
     recognises,
