@@ -125,6 +125,29 @@ def test_labelimg_writes_classes_and_boxes_beside_the_photos(read):
     assert (rows.format, photos) == ("yolo", {"a.jpg": [0, 1], "b.jpg": [0, 0]})
 
 
+@pytest.mark.parametrize("place", ["classes_DOT_txt", "labels__classes_DOT_txt"])
+def test_a_list_of_classes_lies_above_the_boxes_or_among_them(read, place):
+    notes = {"notes_DOT_json": '{"categories": [{"id": 0, "name": "cat"}]}'}  # of Label Studio
+    files = {
+        "images__a_DOT_jpg": "",
+        "labels__a_DOT_txt": "1 0.5 0.5 0.1 0.1\n",
+        place: "cat\ndog\n",
+    }
+    _, photos = read(**notes, **files)
+    assert photos == {"images/a.jpg": [0, 1]}
+
+
+def test_a_list_of_classes_above_splits_is_theirs(read, tmp_path):
+    files = {}
+    for split, box in (("train", "1 0.5 0.5 0.1 0.1\n"), ("valid", "0 0.5 0.5 0.1 0.1\n")):
+        files |= {f"{split}__images__a_DOT_jpg": "", f"{split}__labels__a_DOT_txt": box}
+    with pytest.raises(DataError, match=r"YOLO's boxes without .* write the names to classes.txt"):
+        read(**files)
+    rows, photos = read(**files, classes_DOT_txt="cat\ndog\n")
+    assert photos == {"train/images/a.jpg": [0, 1], "valid/images/a.jpg": [1, 0]}
+    assert rows.splits == ("train", "val")
+
+
 def test_splits_with_the_same_photos_are_read_once_and_told(read, caplog):
     settings = "train: images\nval: images\nnames: [cat, dog]\n"
     rows, photos = read(data_DOT_yaml=settings, images__a_DOT_jpg="", labels__a_DOT_txt="1 0 0 1 1")

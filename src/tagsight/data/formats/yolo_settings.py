@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LARGEST_FILE = 2**20
 MOST_LOOKED_AT = 20
 SPLITS = ("train", "val", "test")
+NAMES = "classes.txt"
 DARKNET = "_darknet.labels"
 """Roboflow's list of classes, beside the photos of each split."""
 
@@ -49,6 +50,11 @@ class Settings(NamedTuple):
         """Names of all classes."""
         return list(self.classes.values())
 
+    @property
+    def places(self) -> list[str]:
+        """Places of all splits."""
+        return [place for places in self.splits.values() for place in places]
+
 
 def settings_file(source: Path) -> Path | None:
     r"""Return the file of settings that a path is, or that a folder has, or None.
@@ -61,7 +67,7 @@ def settings_file(source: Path) -> Path | None:
     """
     if not source.is_dir():
         return source if _is_settings(source) else None
-    usual = [source / name for name in ("data.yaml", "obj.data", "classes.txt")]
+    usual = [source / name for name in ("data.yaml", "obj.data", NAMES, f"labels/{NAMES}")]
     others = sorted(islice(source.glob("*.y*ml"), MOST_LOOKED_AT))
     lists = [source / DARKNET, *sorted(islice(source.glob(f"*/{DARKNET}"), MOST_LOOKED_AT))]
     return next((file for file in (*usual, *others, *lists) if _is_settings(file)), None)
@@ -70,8 +76,8 @@ def settings_file(source: Path) -> Path | None:
 def _is_settings(file: Path) -> bool:
     if not is_file(file):
         return False
-    if file.name == "classes.txt":
-        return is_folder(file.parent / "labels") or _has_boxes(file.parent)
+    if file.name == NAMES:
+        return _of_names({}, file).places != ["."] or _has_boxes(file.parent)
     if file.name == DARKNET:
         return True
     if file.suffix.lower() not in {".yaml", ".yml", ".data"}:
@@ -84,7 +90,7 @@ def _is_settings(file: Path) -> bool:
 
 def _has_boxes(folder: Path) -> bool:
     """Return whether files of objects lie in the folder itself, as labelImg writes them."""
-    files = (one for one in folder.glob("*.txt") if one.name != "classes.txt" and is_file(one))
+    files = (one for one in folder.glob("*.txt") if one.name != NAMES and is_file(one))
     for file in islice(files, MOST_LOOKED_AT):
         with file.open("rb") as handle:
             if BOX.match(handle.readline(LONGEST_BOX)):
@@ -110,9 +116,8 @@ def read_settings(file: Path, encoding: str | None = None) -> Settings:
         ({0: 'dog', 1: 'sky'}, ['train/images'])
     """
     text = text_of(file, largest=LARGEST_FILE, otherwise=encoding)
-    if file.name == "classes.txt":
-        place = "images" if is_folder(file.parent / "labels") else "."
-        return Settings(_classes(text.splitlines(), file), {"": [place]})
+    if file.name == NAMES:
+        return _of_names(_classes(text.splitlines(), file), file)
     if file.name == DARKNET:
         return _of_roboflow(file, text, encoding)
     if file.suffix == ".data":
@@ -129,6 +134,20 @@ def read_settings(file: Path, encoding: str | None = None) -> Settings:
         {split: places for split, places in splits.items() if places},
         path if isinstance(path, str) else "",
     )
+
+
+def _of_names(classes: dict[int, str], file: Path) -> Settings:
+    """Return the settings of a list of classes: beside photos, above ``labels``, or in there."""
+    base = file.parent
+    if base.name == "labels" and is_folder(base.parent / "images"):
+        return Settings(classes, {"": ["images"]}, str(base.parent.absolute()))
+    if is_folder(base / "labels"):
+        return Settings(classes, {"": ["images"]})
+    splits: dict[str, list[str]] = {}
+    for labels in sorted(base.glob("*/labels")):
+        if split := SPLIT_NAMES.get(labels.parent.name.lower()):
+            splits.setdefault(split, []).append(f"{labels.parent.name}/images")
+    return Settings(classes, splits or {"": ["."]})
 
 
 def _of_roboflow(file: Path, text: str, encoding: str | None) -> Settings:
