@@ -120,6 +120,21 @@ STRANGERS = (
         TABLE,
         frozenset({"batchcomplete", "query"}),
     ),
+    Stranger(
+        "COCO's results, which are what a model says",
+        f"{TABLE}, once people have looked at them, or give the file of annotations",
+        frozenset({"image_id", "category_id", "score"}),
+    ),
+    Stranger(
+        "a project of VIA 3",
+        f"{TABLE}; of this program, JSON and CSV of version 2 are read",
+        frozenset({"project", "attribute", "view"}),
+    ),
+    Stranger(
+        "sentences for a language model",
+        "export a table, COCO or YOLO instead",
+        frozenset({"prefix", "suffix"}),
+    ),
     Stranger("Encord's labels", TABLE, frozenset({"data_title", "label_hash"})),
     Stranger("Argilla's records", TABLE, frozenset({"fields", "responses"})),
     Stranger(
@@ -157,7 +172,9 @@ no labels (a.jpg.json)
     if source.is_dir():
         others = (one for one in source.iterdir() if one.suffix.lower() not in PHOTO_SUFFIXES)
         files = sorted(islice(others, MOST_LOOKED_AT))
-        files += [one for one in islice((source / "labels").rglob("*.txt"), 1) if is_file(one)]
+        labels = (source / "labels", *sorted(source.glob("*/labels")))
+        texts = (one for folder in labels for one in islice(folder.rglob("*.txt"), 1))
+        files += filter(is_file, islice(texts, MOST_LOOKED_AT))
     for file in filter(is_file, files):
         keys = frozenset(key.lower() for key in outline(file).keys)
         with file.open("rb") as handle:

@@ -17,6 +17,10 @@ def targets(annotations):
     return dict(zip(annotations.relative_names, annotations.targets.tolist(), strict=True))
 
 
+RECORDS = [
+    {"Image Index": "x/a.jpg", "Finding Labels": "dog"},
+    {"Image Index": "b.jpg", "Finding Labels": "dog|cat"},
+]
 BY_LABEL = {"cow": [], "dog": ["x/a.jpg", "b.jpg"], "cat": ["b.jpg"]}
 
 
@@ -34,6 +38,7 @@ BY_LABEL = {"cow": [], "dog": ["x/a.jpg", "b.jpg"], "cat": ["b.jpg"]}
         ),
         ("a.yml", "b.jpg: {cat: 1, dog: 1}\nx/a.jpg: {dog: yes, cat: no}\n"),
         ("a.json", {"x/a.jpg": ["dog"], "b.jpg": ["dog", "cat"]}),
+        *(("a.json", {"version": 1, key: RECORDS}) for key in ("images", "data", "annotations")),
     ],
 )
 def test_photos_by_label_and_labels_by_photo_mean_the_same(tmp_path, caplog, name, content):

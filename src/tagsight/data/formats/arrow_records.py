@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tagsight.data.formats.record_keys import PHOTO_KEYS, keys_of
 from tagsight.data.photos.inside import photo_inside
 from tagsight.data.source import require_file
+from tagsight.data.tables.names import key_of
 from tagsight.errors import DataError, missing_extra
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def _chosen(file: Path, table: Table, schema: Any, options: ReadOptions) -> tupl
     held = _photos_inside(schema)
     for name in {*held}.intersection(first.column_names):
         first = _without_bytes(first, name)
-    likely = {*PHOTO_KEYS, (options.columns.image_column or "").lower()}
-    binary = [one for one in held if one not in table.column_names and one.lower() in likely]
+    likely = {*PHOTO_KEYS, key_of(options.columns.image_column or "")}
+    binary = [one for one in held if one not in table.column_names and key_of(one) in likely]
     blank = {} if options.images else dict.fromkeys(binary)
     sample = [blank | record for record in first.to_pylist()]
     keys = keys_of(sample, str(file), options.columns)

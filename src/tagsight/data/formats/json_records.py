@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format
+from tagsight.data.formats import imaterialist
 from tagsight.data.formats.hub_features import with_class_names
-from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS
+from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key
 from tagsight.data.formats.records import read_records
 from tagsight.data.formats.records_by_name import (
     YAML_ENDINGS,
@@ -16,6 +17,7 @@ from tagsight.data.formats.records_by_name import (
     records_by_name,
 )
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
+from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
 
@@ -32,6 +34,11 @@ OTHERS = frozenset(
 )
 """Keys that other formats have in their records."""
 
+ELSEWHERE = frozenset(
+    {"categories", "samples", "label_classes", "metainfo", "detection_categories", "inputs"}
+)
+"""Keys that other formats have beside a list of photos."""
+
 
 def recognises(source: Path) -> bool:
     r"""Return whether a file begins with an object that has a photo, or photos, and more beside.
@@ -43,29 +50,47 @@ def recognises(source: Path) -> bool:
         >>> recognises(file)
         True
     """
-    top, keys, lines = outline(source)
+    top, keys, _ = outline(source)
     if not top:
         return is_yaml_of_photos(source)
     if top == "{" and keys and all(map(is_photo, keys)):
         return True
-    lower = {key.lower() for key in keys}
-    if lower & OTHERS:
+    if stranger_at(source):
         return False
-    if not lower & set(PHOTO_KEYS):
+    return _nested(source) is not None or _has_records(source)
+
+
+def _has_records(source: Path) -> bool:
+    """Return whether a file begins with a record, or is an object that stands for several."""
+    top, keys, lines = outline(source)
+    if OTHERS.intersection(map(str.lower, keys)):
+        return False
+    photo = first_key(PHOTO_KEYS, keys)
+    if photo is None:
         return has_photos_by_label(source)
-    if top == "{" and any(keys[key] in "[{" for key in keys if key.lower() in PHOTO_KEYS):
-        return True
-    is_lines = top == "{" and (lines or source.name.lower().endswith(ENDINGS))
-    return top == "[" or is_lines or (top == "{" and bool(lower & set(LABEL_KEYS)))
+    is_object = top == "{" and not lines and not source.name.lower().endswith(ENDINGS)
+    return not is_object or keys[photo] in "[{" or first_key(LABEL_KEYS, keys) is not None
+
+
+def _nested(source: Path) -> str | None:
+    """Return the key under which an object has a list of records with labels, or None."""
+    top, keys, lines = outline(source)
+    if top != "{" or lines or not ELSEWHERE.isdisjoint(keys) or imaterialist.recognises(source):
+        return None
+    for key in (key for key, mark in keys.items() if mark == "["):
+        within = outline(source, key).keys
+        if first_key(PHOTO_KEYS, within) and first_key(LABEL_KEYS, within):
+            return key
+    return None
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read records by the rules of `read_records`.
 
     Args:
-        source: A file with an object a line, or a list of objects; or one object with a photo's
-            labels by its name, a label's photos by its own, or a list, or an object, for each
-            column, as pandas writes. A list, or one object, may be YAML.
+        source: A file with an object a line, or a list of objects, perhaps under a key; or one
+            object with a photo's labels by its name, a label's photos by its own, or a list, or an
+            object, for each column, as pandas writes. A list, or one object, may be YAML.
         options: Columns; folder of the photos, by default that of the file. Photos that are inside
             are written to the cache.
 
@@ -88,6 +113,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         records = read_yaml(source)
     elif top == "[":
         records = read_json(source, list, f"a list of objects, each {WHAT}")
+    elif (key := _nested(source)) is not None:
+        listed = read_json(source, dict, WHAT)[key]
+        records = listed if isinstance(listed, list) else [listed]
     elif top == "{" and not lines and not source.name.lower().endswith(ENDINGS):
         records = records_by_name(source, read_json(source, dict, WHAT))
     else:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tagsight.data.format import DEFAULTS, Columns
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
+    IMAGE_COLUMNS,
     INDEX_NAME,
+    LABEL_COLUMNS,
     MAYBE_SPLIT,
     ROW_NAMES,
     SPLIT_NAMES,
@@ -23,20 +25,17 @@ from tagsight.data.tables.pairs import paired
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 logger = logging.getLogger(__name__)
 
 Record: TypeAlias = Mapping[str, Any]
 
-PHOTO_KEYS = (
-    *("image", "file_name", "filename", "path", "filepath", "file_path", "file", "photo", "img"),
-    *("image_path", "img_path", "image_file", "image_url", "sourcefile"),
-)
-LABEL_KEYS = (
-    *("labels", "tags", "label", "tag", "classes", "categories", "keywords", "objects"),
-    *("subject", "iptc:keywords", "xmp:subject", "xmp-dc:subject"),
-)
+_PHOTO_KEYS = ("image", "filename", "path", "filepath", "file", "photo", "img")
+PHOTO_KEYS = tuple(dict.fromkeys((*_PHOTO_KEYS, *sorted(IMAGE_COLUMNS), "imageurl")))
+LABEL_KEYS = (*LABEL_COLUMNS, "objects", "subject", "iptckeywords", "xmpsubject", "xmpdcsubject")
+"""Names of keys as `key_of` gives them, the most telling first."""
+
 FILE_SPLIT = "split of the file"
 """Key that `joined_records` adds."""
 
@@ -105,8 +104,7 @@ ignored=('text',), value=None)
     """
     lower = {key.lower(): key for record in sample for key in record}
     named = _Named(lower, where)
-    photo = named.one(columns.image_column, "image_column")
-    photo = photo or next((lower[key] for key in PHOTO_KEYS if key in lower), None)
+    photo = named.one(columns.image_column, "image_column") or first_key(PHOTO_KEYS, lower.values())
     if photo is None:
         msg = f"{where}: expected a key of the photo, such as 'image', got {list(lower)[:5]!r}"
         raise DataError(f"{msg}; `image_column` names another")
@@ -154,9 +152,24 @@ def _split_key(sample: Sequence[Record], keys: Sequence[str]) -> str | None:
         values = [str(record.get(key)).lower() for record in sample]
         if all(value in SPLIT_NAMES for value in values):
             several = len({SPLIT_NAMES[value] for value in values}) > 1
-            if key_of(key) in MAYBE_SPLIT or (several and key.lower() not in LABEL_KEYS):
+            if key_of(key) in MAYBE_SPLIT or (several and key_of(key) not in LABEL_KEYS):
                 return key
     return None
+
+
+def first_key(wanted: Sequence[str], keys: Iterable[str]) -> str | None:
+    """Return the key with the most telling of some names, or None.
+
+    Args:
+        wanted: `PHOTO_KEYS` or `LABEL_KEYS`.
+        keys: Keys as they are written.
+
+    Example:
+        >>> first_key(LABEL_KEYS, ["Patient", "Finding Labels"])
+        'Finding Labels'
+    """
+    by_name = {key_of(key): key for key in reversed([*keys])}
+    return next((by_name[name] for name in wanted if name in by_name), None)
 
 
 class _Named(NamedTuple):
@@ -185,8 +198,7 @@ def _label_keys(
     if given:
         keys = tuple(filter(None, given))
         return keys, not all(is_mark(record.get(key)) for record in sample for key in keys)
-    by_name = {key.lower(): key for key in others}
-    labels = next((by_name[key] for key in LABEL_KEYS if key in by_name), None)
+    labels = first_key(LABEL_KEYS, others)
     if labels is None:
         lists = [key for key in others if _lists_names([r.get(key) for r in sample])]
         labels = lists[0] if len(lists) == 1 else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS
 from tagsight.data.json_files import beginning, outline, shortened
 from tagsight.data.source import is_file
-from tagsight.data.tables.names import is_photo
+from tagsight.data.tables.names import is_photo, key_of
 from tagsight.data.tables.text import text_of
 from tagsight.data.yaml_files import parse_yaml, yaml_beginning
 from tagsight.errors import DataError
@@ -67,7 +67,7 @@ def is_yaml_of_photos(source: Path) -> bool:
     first, *rest = yaml_beginning(text) or [("", "")]
     kinds, texts = [kind for kind, _ in rest], [text for _, text in rest]
     if first[0] == "[":
-        return kinds[:2] == ["{", "="] and texts[1].lower() in PHOTO_KEYS
+        return kinds[:2] == ["{", "="] and key_of(texts[1]) in PHOTO_KEYS
     if first[0] != "{" or not kinds:
         return False
     while kinds[:3] == ["=", "[", "]"]:  # a label without photos
@@ -98,7 +98,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - plain-data border
     """Return a value of YAML, which is text, as JSON would have it."""
     if isinstance(value, dict):
         return {
-            key: one if key.lower() in PHOTO_KEYS else _plain(one) for key, one in value.items()
+            key: one if key_of(key) in PHOTO_KEYS else _plain(one) for key, one in value.items()
         }
     return MARKS.get(value.lower(), value) if isinstance(value, str) else value
 
@@ -123,7 +123,7 @@ def records_by_name(source: Path, content: Mapping[str, Any]) -> list[Any]:
     others = [key for key, value in content.items() if not _are_photos(value)]
     if not others and not any(photos):
         return _inverted(source, content)
-    named = [value for key, value in content.items() if key.lower() in PHOTO_KEYS]
+    named = [value for key, value in content.items() if key_of(key) in PHOTO_KEYS]
     if named:
         return _rows(content) if isinstance(named[0], dict | list) else [content]
     name = others[0] if others else next((key for key in content if is_photo(key)), "")
@@ -163,6 +163,6 @@ def _rows(content: Mapping[str, Any]) -> list[Any]:
 def _has_labels(value: object) -> bool:
     """Return whether what is said of a photo has labels under a key, as kohya_ss writes tags."""
     return isinstance(value, Mapping) and any(
-        isinstance(labels, str | list) and key.lower() in LABEL_KEYS
+        isinstance(labels, str | list) and key_of(key) in LABEL_KEYS
         for key, labels in value.items()
     )
