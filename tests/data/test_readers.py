@@ -148,7 +148,14 @@ def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
     ("name", "content", "expected", "others"),
     [
         ("labels.xml", "<labels/>", "begins with b'<labels/>'; 'tagsight formats' lists", " as "),
-        ("a.csv", "x,y\n1,2\n", "as csv-columns: expected a header with a column 'image'", "coco"),
+        ("a.csv", "x,y\n1,2\n", "as a table: expected a header with a column 'image'", "coco"),
+        (
+            "a.csv",
+            "lesion,photo,dx,dx_type,age\nl1,a.jpg,nevus,histo,8\n",
+            "as a table: expected one column of labels beside the photo and the split, got "
+            "'lesion', 'dx', 'dx_type', 'age'; name it with `labels_column`",
+            "expected 1, 0",
+        ),
         ("a.json", "[]", "as coco: expected an object with 'images'", "csv"),
     ],
 )
@@ -164,11 +171,16 @@ def test_a_source_of_no_format_is_told_what_the_nearest_one_lacks(
     assert "\n" not in told  # a line break would be escaped on the terminal
 
 
-def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path):
+@pytest.mark.parametrize("beside", [None, "notes.txt", "settings.json", "a.caption"])
+def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path, beside):
     (tmp_path / "a.jpg").touch()
+    if beside:
+        (tmp_path / beside).write_text("A dog sits on the grass.")
     ways = r"--template labels.csv' begins, or .* 'tagsight label FOLDER'"
-    with pytest.raises(DataError, match=rf"beside the 1 photo in .* {ways}"):
+    with pytest.raises(DataError, match=rf"beside the 1 photo in .* {ways}") as caught:
         read_annotations(tmp_path)
+    assert "expected a file at" not in str(caught.value)
+    assert ("sentences only" in str(caught.value)) == (beside == "a.caption")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.format import DEFAULTS, ONLY_LABELS
 from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
-from tagsight.data.source import is_folder
+from tagsight.data.source import NoFileError, is_folder
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
 from tagsight.data.tables.joined import kind_of
@@ -117,8 +117,16 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
             f"expected photos as files and their labels as text, got {source}, {packed}: write the "
             "photos to a folder, and their names and labels to a CSV, with the program it is from"
         )
-    if told := stranger_at(source) or _template(source):
+    if told := stranger_at(source):
         return told
+    table = _table_error(source)
+    if isinstance(table, UnfilledError):
+        return str(table)
+    return _told_within(source, formats) or _told_of_nearest(source, formats, table)
+
+
+def _told_within(source: Path, formats: Mapping[str, Format]) -> str:
+    """Return the error of a folder that holds a source, or several files that may be it."""
     within = _within(source, formats)
     if len(within) == 1:
         return f"{source} is of no known format, but {within[0]} in it is; give that one"
@@ -128,33 +136,34 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
             f"expected one file of labels in {source}, got {len(within)}: {several}; give the one "
             "that is meant"
         )
-    near = [format_ for format_ in formats.values() if _may_be(source, format_)]
-    if source.is_dir() and not near and (photos := _photos(source)):
-        return (
+    return ""
+
+
+def _told_of_nearest(source: Path, formats: Mapping[str, Format], table: DataError | None) -> str:
+    """Return the error of a source that nothing fits: what is missing for the nearest formats."""
+    reasons = {_plain(source, table): "a table"} if table else _reasons(source, formats)
+    likely = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
+    if source.is_dir() and (photos := _photos(source)):
+        what_to_do = (
             f"expected labels beside the {photos} in {source}, got none: list them in a table with "
             "the columns image and labels, which 'tagsight data FOLDER --template labels.csv' "
             "begins, or make them on a page with 'tagsight label FOLDER'"
             f"{_of_folders(source)}"
         )
-    reasons: dict[str, str] = {}
-    for format_ in near:
-        reasons.setdefault(_reason(format_, source), format_.name)
-    likely = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
+        return "; ".join([what_to_do, *likely])
     known = "'tagsight formats' lists the formats of labels that are read"
     return "; ".join([f"{source} is of no known format, it {_look(source)}", *likely, known])
 
 
-def _template(source: Path) -> str:
-    """Return the error of a table that nobody has filled in, or nothing."""
+def _table_error(source: Path) -> DataError | None:
+    """Return why a text file is no table with labels, or None if it is none that names columns."""
     if not source.is_file() or not is_text_table(source):
-        return ""
+        return None
     try:
         layout_of(CsvTable(source), DEFAULTS.columns)
-    except UnfilledError as error:
-        return str(error)
-    except DataError:
-        pass
-    return ""
+    except DataError as error:
+        return error
+    return None
 
 
 def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
@@ -185,17 +194,33 @@ def _packed(source: Path) -> str | None:
     return next((reason for part, reason in PACKED.items() if part in name), None)
 
 
+def _reasons(source: Path, formats: Mapping[str, Format]) -> dict[str, str]:
+    """Return why the nearest formats do not fit, and the first of each reason."""
+    reasons: dict[str, str] = {}
+    for format_ in formats.values():
+        if _may_be(source, format_) and (reason := _reason(format_, source)):
+            reasons.setdefault(reason, format_.name)
+    return reasons
+
+
 def _may_be(source: Path, format_: Format) -> bool:
     names = [entry.name for entry in source.iterdir()] if source.is_dir() else [source.name]
     return any(name.lower().endswith(hint.lower()) for hint in format_.hints for name in names)
 
 
 def _reason(format_: Format, source: Path) -> str:
+    """Return why a format does not fit, or nothing if it is one of files and not of folders."""
     try:
         format_.read(source, ONLY_LABELS)
+    except NoFileError:
+        return ""
     except DataError as error:
-        return str(error).removeprefix(f"{source}: ").removeprefix(f"{source}:1: ")
+        return _plain(source, error)
     return "is only read if it is chosen with `format`"
+
+
+def _plain(source: Path, error: DataError) -> str:
+    return str(error).removeprefix(f"{source}: ").removeprefix(f"{source}:1: ")
 
 
 def _look(source: Path) -> str:

@@ -25,11 +25,16 @@ PLAIN = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*")
 _BEGINNING = re.compile(r"\A(?:file:)?(?:[A-Za-z]:)?/*(?:\.{1,2}/+)*")
 
 
+class NoFileError(DataError):
+    """A folder, a device or nothing is where a file was expected."""
+
+
 def require_file(path: Path, *, largest: int) -> Path:
     """Return a path if it is a regular, nonempty file of at most ``largest`` bytes.
 
     Raises:
-        DataError: If it is not.
+        NoFileError: If it is no file.
+        DataError: If it is empty or too large.
 
     Example:
         >>> from pathlib import Path
@@ -43,7 +48,7 @@ def require_file(path: Path, *, largest: int) -> Path:
     if not path.is_file():
         state = "a folder or device" if path.exists() else "nothing"
         msg = f"expected a file at {path}, got {state}"
-        raise DataError(msg)
+        raise NoFileError(msg)
     size = path.stat().st_size
     if not size:
         msg = f"expected annotations in {path}, got an empty file"

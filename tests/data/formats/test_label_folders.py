@@ -73,10 +73,19 @@ def test_other_files_beside_the_photos_speak_for_another_format(write):
     assert not label_folders.recognises(source)
 
 
-@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "README.txt", "LICENSE", "cats.zip"])
-def test_files_that_others_left_behind_are_passed_over(write, name):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((n, "of no meaning") for n in ("Thumbs.db", "desktop.ini", "README.txt", "LICENSE")),
+        ("cats.zip", "of no meaning"),
+        ("synsets.txt", "cat\ndog\n"),
+        ("classes.txt", "0 cat\n1 dog\n"),
+        ("words.txt", "CAT a pet\r\nDog pet"),
+    ],
+)
+def test_files_that_others_left_behind_and_lists_of_the_labels_are_passed_over(write, name, text):
     source = write(cat__1="one", dog__2="two")
-    (source / name).write_text("of no meaning")
+    (source / name).write_text(text)
     assert found(source)[0] == ("cat", "dog")
 
 

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 MOST_LOOKED_AT = 100
 """Files of a folder that are looked at to find the format."""
 
+LARGEST_LIST = 2**16
+"""Bytes of a list of labels beside the folders, such as ``synsets.txt``."""
+
 NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|media|dcim|uploads?")
 """Names of folders that hold photos of a day or of all kinds."""
 
@@ -67,10 +70,23 @@ def recognises(source: Path) -> bool:
         return False
     listings = [source, *(top for top, _ in tops), *folders[:MOST_LOOKED_AT]]
     files = [file for place in listings for file in _some_files(place)]
-    return any(_is_photo(file.name) for file in files) and all(
-        file.parent in folders if _is_photo(file.name) else LEFT_BEHIND.fullmatch(file.name)
-        for file in files
+    others = [file for file in files if not _is_photo(file.name)]
+    photos = [file for file in files if _is_photo(file.name)]
+    are_labelled = bool(photos) and all(file.parent in folders for file in photos)
+    return are_labelled and all(
+        LEFT_BEHIND.fullmatch(file.name)
+        or (file.parent not in folders and _lists_labels(file, names))
+        for file in others
     )
+
+
+def _lists_labels(file: Path, names: set[str]) -> bool:
+    """Return whether a file lists names of folders, a line each, perhaps with numbers or words."""
+    if file.suffix.lower() != ".txt" or file.stat().st_size > LARGEST_LIST:
+        return False
+    lines = file.read_bytes().decode("utf-8-sig", "replace").lower().splitlines()
+    parts = [line.strip().split(None, 1) for line in lines if line.strip()]
+    return bool(parts) and all(" ".join(one) in names or names & {*one} for one in parts)
 
 
 def _is_photo(name: str) -> bool:
