@@ -26,6 +26,7 @@ LONGEST = (
     *("test_hostile_names", "inference/test_quantization", "inference/test_networks", "test_cli"),
     *("test_journey", "inference/test_hostile_models", "search/test_index", "nn/test_backbones"),
     *("tagging/sidecars/test_xmp", "nn/test_grid_encoder", "systems/test_catalogue"),
+    *("data/photos/test_deaths", "tagging/test_unfinished"),
     *("experiments/test_reproduction", "test_surface", "experiments/test_comparison"),
 )
 """Files of tests that take over six seconds of a processor, the longest first."""

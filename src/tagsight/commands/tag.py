@@ -93,7 +93,7 @@ def tag(
                     on_photo=on_photo,
                     on_problem=lambda problem: left_out.append(*problem),
                 )
-                changed = ""
+                changed = _resumed(tagged, output)
     left_out.print_first()
     print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if not (tagged.photos or left_out.count or tagged.interrupted or wanted.shard):
@@ -155,6 +155,12 @@ def _model_name(model: Path, recognizer: Recognizer) -> str:
 
 def _print_change(outcome: Outcome) -> None:
     print_result([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
+
+
+def _resumed(tagged: Tagged, output: Output) -> str:
+    earlier = f"; {tagged.resumed:,} of them by an earlier run" if tagged.resumed else ""
+    goes_on = tagged.interrupted and output.out != STANDARD_OUTPUT
+    return earlier + ("; the same command goes on" if goes_on else "")
 
 
 def _changes(tagged: Tagged, writer: TagWriter, what: str) -> str:

@@ -55,6 +55,7 @@ class RayRecognizer:
         self._cluster = RayCluster(workers)
         self.labels = recognizer.labels
         self.batch_size = recognizer.batch_size
+        self.identity = recognizer.identity
         self._load = partial(_loaded, load, recognizer.info.model)
         self._decision = recognizer.decision
 

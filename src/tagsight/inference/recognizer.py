@@ -17,6 +17,7 @@ from tagsight.data.photos.resizing import Frame, as_square, frame_of
 from tagsight.data.remote.fetching import read_ahead
 from tagsight.data.remote.places import place
 from tagsight.errors import DataError
+from tagsight.inference.identity import identity_of
 from tagsight.inference.region_pooling import Region, region_vector
 from tagsight.inference.result import Result
 from tagsight.inference.runtimes import open_model
@@ -136,6 +137,11 @@ class Recognizer:
     def labels(self) -> tuple[str, ...]:
         """Names of the labels that the model knows."""
         return self.info.labels
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that decides the results of a photo."""
+        return identity_of(self.network, self.decision, self.max_pixels, self.max_memory)
 
     def at(self, strictness: Strictness) -> Self:
         """Return a recognizer with higher or lower thresholds (see `Decision.at`)."""

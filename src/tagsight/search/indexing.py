@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from tagsight.data.photos.deaths import watched
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file
 from tagsight.data.remote.places import is_remote
@@ -103,8 +104,9 @@ def index_photos(
     """
     work = _Work(index, on_photo or _nothing, on_problem or _nothing)
     try:
-        for part in batched(map(Path, photos), ROUND):
-            work.recognise(recognizer, part)
+        with watched():
+            for part in batched(map(Path, photos), ROUND):
+                work.recognise(recognizer, part)
     except KeyboardInterrupt:
         work.done.interrupted = True
     return work.done

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tagsight.data.photos.check import Problem
+from tagsight.data.photos.deaths import watched
 from tagsight.data.remote.places import shown
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_line, csv_list, printable
-from tagsight.runtime.files import replacing
 from tagsight.runtime.threads import batched, in_background
+from tagsight.tagging.progress import Progress
 from tagsight.tagging.sidecars.edit import Tag
+from tagsight.tagging.unfinished import written_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,6 +50,10 @@ class Tagger(Protocol):
     def batch_size(self) -> int:
         """Photos per batch."""
 
+    @property
+    def identity(self) -> str:
+        """Digest of all that decides the results, but for the photos."""
+
     def recognize(
         self, photos: Iterable[Path], *, on_error: OnError | None = None
     ) -> Iterator[PhotoLabels]:
@@ -77,12 +82,14 @@ class Tagged:
         left_out: Number of photos that could not be tagged.
         interrupted: Whether Ctrl-C ended it early.
         changed: Number of sidecars or photos changed, or that a dry run would change.
+        resumed: Number of photos, tagged or left out, that an earlier run had done.
     """
 
     photos: int
     left_out: int
     interrupted: bool
     changed: int = 0
+    resumed: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,12 @@ class Lines:
     selection: Selection = Selection()
     all_scores: bool = False
 
+    def origin(self, tagger: Tagger) -> list[object]:
+        """Return what decides the lines of photos, as values for JSON."""
+        chosen = self.selection
+        selected = [chosen.top, sorted(chosen.only), sorted(chosen.never)]
+        return [tagger.identity, tagger.batch_size, self.form, self.all_scores, *selected]
+
     def header(self, names: Sequence[str]) -> str:
         """Return the text before the first line."""
         if self.form == "json":
@@ -192,8 +205,10 @@ def tag_photos(
 ) -> Tagged:
     """Write one line per photo; memory does not grow with the number of photos.
 
-    Ctrl-C ends the work after a whole line, and the lines so far are kept. A file gets its name
-    only when it is complete; until then an existing one stays.
+    A file gets its name when it is complete; until then an existing one stays. After an error or a
+    kill the same call goes on where this one stopped, and writes the same lines as if nothing had
+    happened (`tagsight.tagging.unfinished`). So it does after Ctrl-C, which ends the work after a
+    whole line and gives the file the lines so far. A photo that ended the process is left out.
 
     Args:
         tagger: Recognises photos, such as a `Recognizer`.
@@ -204,34 +219,39 @@ def tag_photos(
         on_problem: Called with each photo that is skipped.
 
     Raises:
-        DataError: If ``out`` is a folder or a selected label is unknown, before anything is
-            written.
+        DataError: If ``out`` is a folder, another call writes to it or a selected label is unknown,
+            before anything is written.
 
     Example:
         >>> from tagsight import Recognizer, tag_photos
         >>> recognizer = Recognizer.load("runs/first/model")
         >>> tag_photos(recognizer, ["photos/dog.jpg"], "runs/tags.jsonl", Lines("jsonl"))
-        Tagged(photos=1, left_out=0, interrupted=False, changed=0)
+        Tagged(photos=1, left_out=0, interrupted=False, changed=0, resumed=0)
     """
     lines.selection.check(tagger.labels)
     out = Path(out) if isinstance(out, str) else out
     if isinstance(out, Path) and out.is_dir():
         msg = f"expected a file to write the labels to, got the folder {out}"
         raise DataError(msg)
-    left_out = _LeftOut(on_photo, on_problem)
-    tagged, interrupted = 0, False
-    with _writing(out) as write:
+    done = Progress(on_photo, on_problem)
+    header, origin = lines.header(tagger.labels), lines.origin(tagger)
+    with (
+        watched(),
+        written_lines(out, origin, header, lines.footer, step=tagger.batch_size) as writer,
+    ):
+
+        def leave_out(photo: PhotoLike, error: DataError) -> None:
+            writer.leave_out(str(error))
+            done(photo, error)
+
         try:
-            write(lines.header(tagger.labels))
-            for result in tagger.recognize(map(Path, photos), on_error=left_out):
-                write(lines.line(result, first=tagged == 0))
-                tagged += 1
-                if on_photo is not None and result.path is not None:
-                    on_photo(result.path)
+            todo = writer.rest(map(Path, photos), done.earlier)
+            for result in tagger.recognize(todo, on_error=leave_out):
+                writer.add(lines.line(result, first=done.tagged == 0))
+                done.tag(_path(result))
         except KeyboardInterrupt:
-            interrupted = True
-        write(lines.footer)
-    return Tagged(tagged, left_out.count, interrupted)
+            writer.interrupted = True
+    return Tagged(done.tagged, done.left_out, writer.interrupted, resumed=done.resumed)
 
 
 def tag_sidecars(
@@ -271,35 +291,33 @@ def tag_sidecars(
         ...     places = Places(".txt", Path("runs/tags"), [Path("photos")])
         ...     writer = Writer(Manner("txt"), places, "model", journal)
         ...     tag_sidecars(recognizer, ["photos/dog.jpg"], writer, Selection(top=1))
-        Tagged(photos=1, left_out=0, interrupted=False, changed=1)
+        Tagged(photos=1, left_out=0, interrupted=False, changed=1, resumed=0)
     """
     selection.check(tagger.labels)
-    left_out = _LeftOut(on_photo, on_problem)
-    tagged, changed, interrupted = 0, 0, False
+    done = Progress(on_photo, on_problem)
+    changed, interrupted = 0, False
 
     def report(outcomes: list[Outcome]) -> None:
-        nonlocal tagged, changed
+        nonlocal changed
         for outcome in outcomes:
             if outcome.problem:
-                left_out.add(Problem(outcome.photo, f"{outcome.photo}: {outcome.problem}"))
+                done.leave_out(Problem(outcome.photo, f"{outcome.photo}: {outcome.problem}"))
                 continue
-            tagged += 1
             if outcome.added:
                 changed += 1
                 if on_change is not None:
                     on_change(outcome)
-            if on_photo is not None:
-                on_photo(outcome.photo)
+            done.tag(outcome.photo)
 
-    results = tagger.recognize(map(Path, photos), on_error=left_out)
+    results = tagger.recognize(map(Path, photos), on_error=done)
     tags = ((_path(one), [Tag(*label) for label in selection.labels(one)]) for one in results)
     try:
-        with in_background(writer.write, report) as write:
+        with watched(), in_background(writer.write, report) as write:
             for batch in batched(tags, TOGETHER, within=LONGEST):
                 write(batch)
     except KeyboardInterrupt:
         interrupted = True
-    return Tagged(tagged, left_out.count, interrupted, changed)
+    return Tagged(done.tagged, done.left_out, interrupted, changed)
 
 
 def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:
@@ -322,49 +340,9 @@ def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:
     return (photo for photo, name in names if zlib.crc32(name) % parts == part - 1)
 
 
-class _LeftOut:
-    """Counts and reports the photos that a recognizer skips."""
-
-    def __init__(
-        self,
-        on_photo: Callable[[Path], object] | None,
-        on_problem: Callable[[Problem], object] | None,
-    ) -> None:
-        self.count = 0
-        self._on_photo = on_photo
-        self._on_problem = on_problem
-
-    def __call__(self, photo: PhotoLike, error: DataError) -> None:
-        assert isinstance(photo, Path)
-        self.add(Problem(photo, str(error)))
-
-    def add(self, problem: Problem) -> None:
-        self.count += 1
-        if self._on_problem is not None:
-            self._on_problem(problem)
-        if self._on_photo is not None:
-            self._on_photo(problem.path)
-
-
 def _path(result: PhotoLabels) -> Path:
     assert result.path is not None
     return result.path
-
-
-@contextmanager
-def _writing(out: Path | TextIO) -> Iterator[Callable[[str], object]]:
-    """Yield a function that writes each line in one call, so that Ctrl-C falls between lines."""
-    if isinstance(out, Path):
-        with replacing(out) as temporary, temporary.open("wb", buffering=0) as file:
-            yield lambda line: file.write(line.encode("utf-8", "backslashreplace"))
-        return
-
-    def write(line: str) -> None:
-        encoding = out.encoding or "utf-8"
-        out.write(line.encode(encoding, "backslashreplace").decode(encoding))
-        out.flush()
-
-    yield write
 
 
 def _scores(result: PhotoLabels) -> dict[str, float]:

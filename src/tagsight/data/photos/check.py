@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.photos.deaths import noted, watched
 from tagsight.data.photos.known import Limits, Sound
-from tagsight.data.photos.reading import MAX_PIXELS, photo_traits
+from tagsight.data.photos.reading import LEAST_SIDE, MAX_PIXELS, photo_traits
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file, read_ahead
 from tagsight.errors import DataError
@@ -90,6 +91,7 @@ def check_photos(
     hashes: dict[Path, bytes] = {}
     traits: dict[Path, PhotoTraits] = {}
     with (
+        watched(),
         _remembering(known) as remember,
         closing(
             ordered_map(examine, read_ahead(paths), workers=workers, ahead=4 * workers)
@@ -189,7 +191,9 @@ def _findings_or_reason(
         digest = content_hash(content)
         traits = None if known is None else known.of_content(digest)
         if traits is None:
-            traits = photo_traits(content, max_pixels=limits.pixels, max_memory=limits.memory)
+            within = {"max_pixels": limits.pixels, "max_memory": limits.memory}
+            with noted(path, **within, least_side=LEAST_SIDE):
+                traits = photo_traits(content, **within)
     except DataError as error:
         return str(error)
     except (FileNotFoundError, NotADirectoryError):

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from tagsight.data.photos.cost import MAX_WORK, Cost, decoding_cost
+from tagsight.data.photos.deaths import noted
 from tagsight.data.photos.headers import Metered, prepared, require_sound
 from tagsight.data.photos.kinds import CUT_OFF, NEEDED, recognised
 from tagsight.data.photos.srgb import SIDEWAYS, profile_name, upright_rgb
@@ -81,7 +82,10 @@ def open_photo(
         ('RGB', (320, 240), (640, 480))
     """
     limits = _Limits(max_pixels, max_memory)
-    with _named(source):
+    with (
+        _named(source),
+        noted(source, max_pixels=max_pixels, max_memory=max_memory, least_side=least_side),
+    ):
         if isinstance(source, Image.Image):
             return _decoded(source, limits, source.size, 0, keep=True)
         with _opened(source, limits, least_side) as (photo, whole, size):

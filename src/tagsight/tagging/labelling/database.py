@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.formats.label_project import APPLICATION, DATABASE
 from tagsight.errors import DataError
+from tagsight.runtime.claims import Claim
 from tagsight.tagging.labelling.errors import NoRoomError
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self.file = folder / DATABASE
         self._lock = RLock()
-        self._claim = _claimed(folder)
+        refusal = (
+            f"expected a project that no other process has open, got {folder}: use the address "
+            "that it printed, or end it"
+        )
+        self._claim = Claim(folder / LOCK, refusal)
         try:
             self._connection = _opened(self.file)
         except sqlite3.Error as error:
@@ -139,22 +144,6 @@ class Database:
                 "what was saved before is kept; free some space and repeat it"
             )
         return DataError(f"{self.file}: expected a project's file that can be used, got: {error}")
-
-
-def _claimed(folder: Path) -> sqlite3.Connection:
-    """Lock a project for this process; the lock ends with it, however it ends."""
-    claim = sqlite3.connect(folder / LOCK, timeout=0, check_same_thread=False, isolation_level=None)
-    try:
-        claim.execute("PRAGMA locking_mode = EXCLUSIVE")
-        claim.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        claim.close()
-        msg = (
-            f"expected a project that no other process has open, got {folder}: use the address "
-            f"that it printed, or end it ({error})"
-        )
-        raise DataError(msg) from error
-    return claim
 
 
 def _opened(file: Path) -> sqlite3.Connection:

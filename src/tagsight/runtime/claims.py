@@ -1,0 +1,55 @@
+"""Files that one process at a time may use, until it ends in whatever way."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Self
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Claim:
+    """A file that this process holds until it closes it or ends, be it killed.
+
+    The file is an empty database: SQLite locks it in a way that every system knows.
+
+    Args:
+        file: The file, in a folder that exists; it is made if it does not exist.
+        refusal: The sentence to say where another process holds it, but for the reason.
+
+    Raises:
+        DataError: If another process holds it, or it cannot be locked.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with Claim(Path("claim"), "expected a file that no other process uses"):
+        ...     Claim(Path("claim"), "expected a file that no other process uses")
+        Traceback (most recent call last):
+            ...
+        tagsight.errors.DataError: expected a file that no other process uses (database is locked)
+    """
+
+    def __init__(self, file: Path, refusal: str) -> None:
+        self._database = sqlite3.connect(
+            file, timeout=0, check_same_thread=False, isolation_level=None
+        )
+        try:
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            self.close()
+            msg = f"{refusal} ({error})"
+            raise DataError(msg) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes hold it."""
+        self._database.close()

@@ -1,0 +1,149 @@
+"""A photo that ends the process which decodes it is named at the next start, and left out."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from channels import channels_recognizer, corner
+from forks import FORKS
+from PIL.PngImagePlugin import PngInfo
+
+from tagsight.data.photos import deaths
+from tagsight.data.photos.check import check_photos
+from tagsight.data.photos.deaths import watched
+from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.reading import open_photo
+from tagsight.search.facts import Facts
+from tagsight.search.index import SearchIndex
+from tagsight.search.indexing import index_photos
+from tagsight.tagging.sidecars.journal import Journal
+from tagsight.tagging.sidecars.places import Places
+from tagsight.tagging.sidecars.writing import Manner, Writer
+from tagsight.tagging.tagging import Lines, Selection, tag_photos, tag_sidecars
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes die of no signals here")
+
+FATAL = "05.png"
+
+FAULTY = """
+import signal
+from PIL import Image, PngImagePlugin
+
+class Faulty(PngImagePlugin.PngImageFile):
+    def load(self):
+        if "fatal" in self.info:
+            signal.raise_signal(getattr(signal, self.info["fatal"]))
+        return super().load()
+
+Image.OPEN["PNG"] = Faulty, Image.OPEN["PNG"][1]
+"""
+"""A module that every Python imports: its decoder of PNG has a fault, as one in C would have."""
+
+
+def draw(folder: Path, death: str) -> Path:
+    photos = folder / "photos"
+    photos.mkdir()
+    for number in range(12):
+        corner(("red", "green", "blue")[number % 3]).save(photos / f"{number:02}.png")
+    comment = PngInfo()
+    comment.add_text("fatal", death)
+    corner("red").save(photos / FATAL, pnginfo=comment)
+    (folder / "decoders").mkdir()
+    (folder / "decoders" / "sitecustomize.py").write_text(FAULTY)
+    return folder
+
+
+def tag(folder: Path, tell) -> list[str]:
+    out, recognizer = folder / "tags.jsonl", channels_recognizer(batch_size=4)
+    given = find_photos([folder / "photos"])
+    tag_photos(recognizer, given, out, Lines("jsonl"), on_problem=lambda one: tell(one.reason))
+    return [Path(line.split('"')[3]).name for line in out.read_text().splitlines()]
+
+
+def tag_beside(folder: Path, tell) -> list[str]:
+    photos = folder / "photos"
+    with Journal(folder / "journal.sqlite") as journal:
+        writer = Writer(Manner("txt"), Places(".txt", None, [photos]), "model", journal)
+        given, noted = find_photos([photos]), {"on_problem": lambda one: tell(one.reason)}
+        tag_sidecars(channels_recognizer(batch_size=4), given, writer, Selection(), **noted)
+    return sorted(path.with_suffix(".png").name for path in photos.glob("*.txt"))
+
+
+def index(folder: Path, tell) -> list[str]:
+    recognizer = channels_recognizer(batch_size=4)
+    names, length = recognizer.labels, recognizer.info.embedding_size
+    facts = Facts("model", recognizer.info.model, names, (0.5,) * len(names), length)
+    opened = SearchIndex.create(folder / "index", facts)
+    given = find_photos([folder / "photos"])
+    index_photos(recognizer, given, opened, on_problem=lambda _, reason: tell(reason))
+    return sorted(Path(path).name for path in opened.paths())
+
+
+def check(folder: Path, tell) -> list[str]:
+    done = check_photos([*find_photos([folder / "photos"])], workers=2)
+    for problem in done.problems:
+        tell(f"{problem.path}: {problem.reason}")
+    return sorted(path.name for path in done.hashes)
+
+
+WORK = {work.__name__: work for work in (tag, tag_beside, index, check)}
+
+
+def carry_out(name: str, folder: Path, *, faulty: bool = True, lasting: bool = True) -> None:
+    """Work on photos, with a faulty decoder, which other processes have as well if it lasts."""
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    if faulty:
+        exec(FAULTY, {})
+    if lasting:
+        sys.path.insert(0, str(folder / "decoders"))
+    with (folder / "told").open("w") as told:
+        names = WORK[name](folder, lambda reason: print(reason, file=told))
+    (folder / "names").write_text(" ".join(names))
+
+
+def run(*arguments, **options) -> int | None:
+    process = FORKS.Process(target=carry_out, args=arguments, kwargs=options)
+    process.start()
+    process.join(timeout=300)
+    return process.exitcode
+
+
+@pytest.mark.parametrize(
+    ("name", "death"),
+    [("tag", "SIGABRT"), ("tag_beside", "SIGSEGV"), ("index", "SIGABRT"), ("check", "SIGSEGV")],
+)
+def test_a_photo_that_ends_the_process_is_named_and_left_out_from_the_next_start_on(
+    tmp_path, name, death
+):
+    folder = draw(tmp_path, death)
+    assert run(name, folder) == -getattr(signal, death)
+    others = [f"{number:02}.png" for number in range(12) if f"{number:02}.png" != FATAL]
+    for _ in range(2):
+        assert run(name, folder) == 0
+        (told,) = (folder / "told").read_text().splitlines()
+        assert told.startswith(f"{folder / 'photos' / FATAL}: expected a photo that no process")
+        assert f"({death})" in told
+        assert (folder / "names").read_text().split() == others
+    # Another photo of that name is another photo.
+    corner("red").save(folder / "photos" / FATAL)
+    assert run(name, folder) == 0
+    assert FATAL in (folder / "names").read_text()
+
+
+def test_a_photo_over_which_a_process_was_killed_by_chance_is_decoded_as_usual(tmp_path):
+    folder = draw(tmp_path, "SIGKILL")
+    assert run("tag", folder, lasting=False) == -signal.SIGKILL
+    assert run("tag", folder, faulty=False, lasting=False) == 0
+    assert (folder / "told").read_text() == ""
+    assert len((folder / "names").read_text().split()) == 12
+    assert not [*(folder / "cache").rglob("*.*")]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(deaths, "default_cache", lambda: tmp_path / "file")
+    corner("red").save(tmp_path / "a.png")
+    with watched():
+        assert open_photo(tmp_path / "a.png").size == (64, 64)
