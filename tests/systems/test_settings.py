@@ -39,6 +39,23 @@ def test_strings_are_parsed_as_their_settings_ask_and_the_others_stay():
     assert recipe.training == base.training.model_copy(update={"clip_norm": None, "epochs": 3})
 
 
+def as_text(value):
+    """Each setting as one types it: lists by commas, nothing as ``none``."""
+    if isinstance(value, dict):
+        return {name: as_text(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_setting_can_be_typed(name):
+    recipe = RECIPES[name]
+    system, training = (as_text(part.model_dump()) for part in (recipe.settings, recipe.training))
+    typed = choose_recipe(name, flags(system=system, training=training))
+    assert (typed.settings, typed.training) == (recipe.settings, recipe.training)
+
+
 def test_flags_come_before_the_file_and_the_file_before_the_recipe(tmp_path):
     path = tmp_path / "my.toml"
     path.write_text("[training]\nlr = 0.25\nepochs = 7\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import NoneType
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -206,6 +206,8 @@ def _parsed(value: object, annotation: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()]
     if value.lower() == "none" and NoneType in get_args(annotation):
         return None
+    if get_origin(annotation) is Literal:  # numbers among its values are typed as text
+        return next((known for known in get_args(annotation) if str(known) == value), value)
     return value
 
 
