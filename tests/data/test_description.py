@@ -101,3 +101,8 @@ def test_a_copy_of_a_training_photo_is_a_leak():
     assert [leak.sentence() for leak in seen.leaks] == [
         "50 % of test photos (1 of 2) have a near twin or copy in train"
     ]
+
+
+def test_suspicions_that_were_told_before_are_not_looked_for_again(annotations):
+    assert describe(annotations).label_problems
+    assert describe(annotations, problems=()).label_problems == ()

@@ -91,7 +91,8 @@ def data(
     from tagsight.runtime.device import Runtime
 
     annotations = reading.read(data, labels_only=True, write_photos=not labels_only)
-    for line in problem_lines(label_problems(annotations), MOST_TOLD, ALL_IN):
+    problems = label_problems(annotations)
+    for line in problem_lines(problems, MOST_TOLD, ALL_IN):
         print_info(line)
     if output.split_file is not None:
         _record(annotations, output.split_file)
@@ -108,7 +109,7 @@ def data(
     twins = None
     if label_errors.encoder_twins and check is not None:
         twins = label_errors.twins(annotations, check, budget.photo_bytes)
-    description = describe(annotations, check, twins=twins)
+    description = describe(annotations, check, twins=twins, problems=problems)
     if output.json != STANDARD_OUTPUT:
         _print_summary(description)
     errors = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from tagsight.data.rules.problems import lookalikes
@@ -152,6 +153,11 @@ class Annotations:
         """Number of rows of each split that has any, in the order train, val, test."""
         counts = Counter(self.splits or ())
         return {split: counts[split] for split in SPLITS if counts[split]}
+
+    def are_in(self, split: str) -> Tensor:
+        """Return which rows are of a split, ``(N,)`` bool."""
+        splits = self.splits or ()
+        return torch.from_numpy(np.fromiter((name == split for name in splits), bool, len(splits)))
 
     def rows(self, split: str) -> Annotations:
         """Return the rows of one split.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
-from tagsight.data.counting import photos_with, photos_with_both
+from tagsight.data.counting import photos_with, photos_with_both, photos_without_any
 from tagsight.data.literature.published_counts import Comparison, compare
 from tagsight.data.photos.check import Check, Problem
 from tagsight.data.rules.problems import LabelProblem, label_problems, problem_lines
@@ -200,6 +198,7 @@ def describe(
     *,
     most: int = 10,
     twins: Sequence[tuple[Path, ...]] | None = None,
+    problems: Sequence[LabelProblem] | None = None,
 ) -> Description:
     """Summarise a collection.
 
@@ -208,6 +207,7 @@ def describe(
         check: Result of `check_photos`, for problems and duplicates; None to leave them out.
         most: Number of pairs to list.
         twins: Groups of photos that look alike; by default those of `near_twins`.
+        problems: Suspicions about labels; by default those of `label_problems`.
 
     Example:
         >>> import torch
@@ -219,30 +219,30 @@ def describe(
         >>> found.labels_per_photo, found.unlabelled, found.unknown
         (1.0, 1, 1)
     """
-    present = annotations.targets == 1
-    number = {split: index for index, split in enumerate(annotations.split_sizes)}
-    splits = torch.tensor([number[split] for split in annotations.splits or ()])
-    columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
-    counts = {key: photos_with(rows) for key, rows in columns.items()}
+    targets = annotations.targets
+    counts = {"all": photos_with(targets)} | {
+        split: photos_with(targets, rows=annotations.are_in(split))
+        for split in annotations.split_sizes
+    }
     twins = tuple(near_twins(check) if check and twins is None else twins or ())
     same = copies(check) if check else ()
-    together = photos_with_both(present)
+    together = photos_with_both(targets)
     return Description(
         format=annotations.format,
         comparisons=compare(annotations),
         checked=check is not None,
         photos=len(annotations),
         labels=len(annotations.names),
-        labels_per_photo=int(present.count_nonzero()) / max(len(annotations), 1),
+        labels_per_photo=sum(counts["all"]) / max(len(annotations), 1),
         splits=annotations.split_sizes,
         counts={
             name: {key: count[column] for key, count in counts.items()}
             for column, name in enumerate(annotations.names)
         },
         pairs=tuple(_pairs(annotations.names, together, most)),
-        unlabelled=int((~present.any(1)).sum()),
-        unknown=int((annotations.targets == -1).count_nonzero()),
-        label_problems=label_problems(annotations),
+        unlabelled=photos_without_any(targets),
+        unknown=sum(photos_with(targets, -1)),
+        label_problems=label_problems(annotations) if problems is None else tuple(problems),
         problems=check.problems if check else (),
         duplicates=same,
         twins=twins,

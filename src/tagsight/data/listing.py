@@ -89,6 +89,8 @@ class Listing:
 
     def find(self, names: Sequence[str]) -> dict[str, Found]:
         """Find the one photo that each name can mean; a photo that two names mean is left out."""
+        if not self._by_stem:
+            return {}
         found = {name: match for name in names if (match := self._best(name)) is not None}
         uses = Counter(match.path for match in found.values())
         self.ambiguous |= {name for name, match in found.items() if uses[match.path] > 1}

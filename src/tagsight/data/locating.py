@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+from array import array
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -130,12 +131,12 @@ def _root(names: Sequence[str], folder: Path) -> Path | None:
     return None if any(map(os.path.isabs, names)) else folder
 
 
-def _fullest(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, list[int]]:
+def _fullest(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, Sequence[int]]:
     """Return the folder with most of the photos, and the rows of those that it lacks."""
-    best, fewest = folders[0], list(range(len(names)))
+    best, fewest = folders[0], cast("Sequence[int]", range(len(names)))
     for folder in filter(is_folder, folders):
         present = _Present(folder)
-        missing = [row for row, name in enumerate(names) if name not in present]
+        missing = array("q", (row for row, name in enumerate(names) if name not in present))
         if len(missing) < len(fewest):
             best, fewest = folder, missing
         if not fewest:

@@ -74,7 +74,7 @@ def apply_rules(annotations: Annotations, rules: LabelRules) -> Annotations:
     """
     ruled = _with_unlisted(_merged(annotations, rules), rules)
     ruled = _inferred(_with_parents(ruled, rules), rules)
-    counts = photos_with(ruled.targets == 1)
+    counts = photos_with(ruled.targets)
     rare = {
         name: count
         for name, count in zip(ruled.names, counts, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -101,13 +101,9 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
         'Red', 'red' look like one label; `merge` "Red=red" makes them one
     """
     names = annotations.names
-    counts = dict(zip(names, photos_with(annotations.targets == 1), strict=True))
-    known_absent = (annotations.targets == 0).any(0).tolist()
-    everywhere = [
-        name
-        for name, absent in zip(names, known_absent, strict=True)
-        if not absent and counts[name] > 1
-    ]
+    counts = dict(zip(names, photos_with(annotations.targets), strict=True))
+    absent = dict(zip(names, photos_with(annotations.targets, 0), strict=True))
+    everywhere = [name for name in names if not absent[name] and counts[name] > 1]
     return (
         *_variants(counts),
         *_garbled(names),
@@ -314,17 +310,18 @@ def _numbers(names: Sequence[str]) -> Iterator[LabelProblem]:
 
 
 def _untrained(annotations: Annotations) -> Iterator[LabelProblem]:
-    rows = annotations.rows("train") if "train" in annotations.split_sizes else annotations
-    trained = (rows.targets == 1).any(0).tolist()
-    for name, is_there in zip(annotations.names, trained, strict=True):
-        if not is_there:
+    rows = annotations.are_in("train") if "train" in annotations.split_sizes else None
+    trained = photos_with(annotations.targets, rows=rows)
+    for name, count in zip(annotations.names, trained, strict=True):
+        if not count:
             yield LabelProblem("untrained", (name,), f"{name!r} is in no training photo")
 
 
 def _inseparable(annotations: Annotations, counts: Mapping[str, int]) -> Iterator[LabelProblem]:
     groups: dict[bytes, list[str]] = defaultdict(list)
+    alike = Counter(counts.values())  # others differ in a photo at least
     for column, name in enumerate(annotations.names):
-        if counts[name]:
+        if counts[name] and alike[counts[name]] > 1:
             groups[_digest(annotations.targets[:, column] == 1)].append(name)
     for group in groups.values():
         if len(group) > 1:

@@ -172,7 +172,9 @@ def leaks(annotations: Annotations, twins: Sequence[Sequence[Path]]) -> tuple[Le
         >>> [leak.sentence() for leak in leaks(rows, [paths])]
         ['100 % of test photos (1 of 1) have a near twin or copy in train']
     """
-    splits = dict(zip(annotations.paths, annotations.splits or (), strict=False))
+    if not twins or annotations.splits is None:
+        return ()
+    splits = dict(zip(annotations.paths, annotations.splits, strict=True))
     counts = {"val": 0, "test": 0}
     for group in twins:
         sides = [splits.get(path) for path in group]
