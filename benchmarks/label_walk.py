@@ -102,7 +102,7 @@ class Walk:
                 self.judge(page, label, FIRST)
             self.picture(page, "first-judgements")
             with self.timed("until all features are there"):
-                page.get_by_text("Computing features").wait_for(state="hidden")
+                page.get_by_text("Analysing photos").wait_for(state="hidden")
             for queue, count in (("Not sure", UNSURE), ("Probably yes", LIKELY)):
                 for label in self.labels:
                     page.locator(".take", has_text=label).click()

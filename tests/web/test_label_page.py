@@ -17,6 +17,13 @@ SHIFTS = """() => new Promise((done) => {
     setTimeout(() => done(sum), 100);
 })"""
 
+CUT = """() => [...document.querySelectorAll(".cell.loaded:not(.spare)")].filter((cell) => {
+    const [whole, frame] = ["img", ".picture"].map((part) => cell.querySelector(part))
+        .map((part) => part.getBoundingClientRect());
+    return whole.bottom > frame.bottom + 1 || whole.right > frame.right + 1;
+}).length"""
+LONG = f"animal/{'a name that somebody typed ' * 5}Donaudampfschifffahrtsgesellschaft"
+
 ORDER = """() => [...document.querySelectorAll(".cell:not(.spare)")]
     .map((cell) => cell.id + cell.ariaLabel.split(",")[0]).sort().join()"""
 
@@ -179,7 +186,7 @@ def test_other_tabs_and_people_see_judgements_at_once(open_page):
     other.locator("#cell-3 .picture").click()
     press(other, "a")
     has_state(page, 3, "dog present")
-    told(page, "Ann judged 1 photo.")
+    told(page, "1 photo judged by Ann")
     page.locator("#cell-3 .picture").click()
     press(page, "r")
     has_state(other, 3, "dog absent")
@@ -227,8 +234,11 @@ def test_a_photo_is_looked_at_with_its_evidence_and_such_regions_are_found(open_
     press(page, "b", "ArrowLeft", "ArrowUp", "Enter")
     page.locator("#queue-title", has_text="Such a region").wait_for()
     page.locator(READY).first.wait_for()
-    press(page, "Escape")
+    scores = page.locator(".label-line .score")
+    assert scores.all_inner_texts() == [""], "no photo is looked at"
+    page.click("#back")
     page.locator("#queue-title", has_text="All photos").wait_for()
+    page.locator("#cell-1[aria-selected='true']").wait_for()
 
 
 def test_a_queue_says_what_it_is_for_and_keeps_its_order_until_a_new_one_is_wanted(open_page):
@@ -268,9 +278,16 @@ def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
     page.locator("#cell-0 .picture").click()
     press(page, "7")
     has_state(page, 0, "cat & dog present")
+    make_label(page, "bird")
+    press(page, "n")
+    page.keyboard.type("Dog")
+    assert page.locator(".label-row:visible .label-name bdi").all_inner_texts() == ["cat & dog"]
+    press(page, "ArrowDown", "Enter")
+    page.locator("#hand", has_text="cat & dog").wait_for()
     page.click("#write-button")
     page.locator("#write-dialog .choice", has_text="labels.csv").click()
     page.locator(".written", has_text="labels.csv").wait_for()
+    assert "tagsight train " in page.locator("#write-dialog code").inner_text()
 
 
 def test_any_number_of_photos_needs_few_elements(visit, album, tmp_path):
@@ -298,7 +315,7 @@ def test_any_number_of_photos_needs_few_elements(visit, album, tmp_path):
         assert 200 < index < MANY - 200
 
 
-def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path):
+def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, album, tmp_path):
     folder = tmp_path / "album"
     folder.mkdir()
     with labelling(tmp_path / "nothing", folder) as server:
@@ -315,6 +332,12 @@ def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path
         assert [one.split()[0] for one in said] == ["in", "cut.jpg"]
         assert "rename it" in said[0]
         require_accessible(page, "photos that were left out")
+    (folder / "there.png").write_bytes(next(album.iterdir()).read_bytes())
+    with labelling(tmp_path / "gone", folder) as server:
+        page = visit(server.address, ready=READY)
+        (folder / "there.png").unlink()
+        page.locator("#cell-0").dblclick()
+        page.locator(".sheet-of-photo.broken").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -322,11 +345,12 @@ def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, tmp_path
 def test_every_view_fits_the_screen_and_is_accessible(open_page, width, height, scheme):
     page = open_page(size=(width, height), scheme=scheme)
     require_accessible(page, "empty")
-    make_label(page, "animal/dog")
+    make_label(page, LONG)
     page.locator("#cell-0 .picture").click()
     press(page, "a")
-    has_state(page, 0, "animal/dog present")
+    has_state(page, 0, f"{LONG} present")
     require_accessible(page, "grid")
+    assert not page.evaluate(CUT), "photos are shown whole"
     press(page, "ArrowLeft", "Enter")
     page.locator(".sheet-of-photo.loaded").wait_for()
     require_accessible(page, "photo")
@@ -347,3 +371,8 @@ def test_every_view_fits_the_screen_and_is_accessible(open_page, width, height, 
     if width < 700:
         page.click("#panel-open")
         require_accessible(page, "panel")
+        page.fill("#new-name", "bell\a")
+        press(page, "Enter")
+        page.click("#trouble-close")
+        press(page, "Escape", "Escape", "ArrowRight", "Enter")
+        page.locator(".sheet-of-photo.loaded").wait_for()

@@ -94,7 +94,7 @@ def _add_evidence(app: FastAPI, session: Session, decoders: DecoderPool) -> None
             await decoders.open(path, compute, least_side=session.encoder.least_side)
         drawn = await asyncio.to_thread(session.evidence, one, label)
         if drawn is None:
-            raise HTTPException(404, "expected a label that a model knows: judge a few photos")
+            raise HTTPException(404, "no evidence for this label yet: judge a few photos first")
         headers = {"X-Top": f"{drawn.top:.4g}"}
         if drawn.peak is not None:
             headers["X-Peak"] = f"{drawn.peak[0]:.4f},{drawn.peak[1]:.4f}"

@@ -21,4 +21,10 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
+/** Word a number of things. */
+export const amount = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** Write a message as a sentence: with a capital letter, and a full stop. */
+export const sentence = (text) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.?!…]$/.test(text) ? "" : "."}`;
+
 export const percent = (share) => `${Math.round(100 * share)} %`;

@@ -47,6 +47,7 @@ class Queue(NamedTuple):
         meaning: What the queue is for, in a sentence.
         needs_label: Whether it is a queue of one label.
         needs_scores: Whether a model must have scored the photos.
+        needs_judgements: Whether something must have been judged.
         needs_names: Whether a text-image encoder must compare the photos with labels' names.
     """
 
@@ -55,6 +56,7 @@ class Queue(NamedTuple):
     meaning: str
     needs_label: bool = False
     needs_scores: bool = True
+    needs_judgements: bool = False
     needs_names: bool = False
 
 
@@ -88,12 +90,14 @@ QUEUES = (
         "probably-wrong",
         "Probably wrong",
         "Judgements that the model contradicts although it did not learn from them.",
+        needs_judgements=True,
     ),
     Queue(
         "near-twins",
         "Near twins",
         "Photos that look like a judged one: judge the whole series alike.",
         needs_scores=False,
+        needs_judgements=True,
     ),
     Queue(
         "expected",
@@ -101,6 +105,7 @@ QUEUES = (
         "Photos that usually have the label, given the labels they have.",
         needs_label=True,
         needs_scores=False,
+        needs_judgements=True,
     ),
 )
 """All queues, in the order in which they are offered."""

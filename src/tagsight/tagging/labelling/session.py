@@ -149,6 +149,7 @@ class Session:
         progress, learned = self.background.progress, self.learner.learned
         return ProjectView(
             self.project.name,
+            str(self.project.folder),
             progress.photos,
             progress.encoded,
             progress.seconds_left,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 VALUES = {"present": 1, "absent": 0, "unjudged": -1}
 
-NO_SCORES = "judge a few photos first: nothing has been learned yet"
+NOTHING_JUDGED = "judge a few photos first"
 NO_NAMES = "wait a moment: no photo has been compared with names yet"
 
 
@@ -55,7 +55,7 @@ class SessionQueues:
         ...     queues = SessionQueues(project, features, learner, print, None, suggested=False)
         ...     waiting = {queue.name: queue.reason for queue in queues.offered()}
         ...     queues.get(Query("all")).photos.tolist(), waiting["probably-yes"]
-        ([1, 2], 'judge a few photos first: nothing has been learned yet')
+        ([1, 2], 'judge a few photos first')
     """
 
     def __init__(
@@ -98,8 +98,11 @@ class SessionQueues:
         return self._orders.get(query, lambda: self._ordered(query), fresh=fresh)
 
     def _obstacle(self, queue: Queue) -> str | None:
-        if queue.needs_scores and self._learner.learned is None and not self._suggested:
-            return NO_SCORES
+        unscored = self._learner.learned is None and not self._suggested
+        if (queue.needs_scores and unscored) or (
+            queue.needs_judgements and not self._project.revision
+        ):
+            return NOTHING_JUDGED
         if queue.needs_names and self._names is not None and not self._names.count:
             return NO_NAMES
         return None

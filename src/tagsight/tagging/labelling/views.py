@@ -65,6 +65,7 @@ class ProjectView:
 
     Args:
         name: Name of the folder of the photos.
+        folder: That of the project.
         photos: Photos that can be judged.
         encoded: Those that have features.
         seconds_left: Until all have some; None if that is not known.
@@ -77,6 +78,7 @@ class ProjectView:
     """
 
     name: str
+    folder: str
     photos: int
     encoded: int
     seconds_left: float | None

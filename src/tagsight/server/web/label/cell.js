@@ -68,6 +68,7 @@ export class Cell {
     this.element.dataset.state = judged;
     remark(this.state, judged);
     this.state.classList.add("badge");
+    this.score.title = label ? `How likely ${label.name} is` : "";
     this.score.textContent = photo.score === null || photo.score === undefined ? "" : percent(photo.score);
     const others = project.labels.filter((other) => other !== label);
     const absent = others.filter((other) => photo.judged[other.id] === 0).length;

@@ -68,6 +68,8 @@ export class Desk {
     this.list?.close();
     Object.assign(this, { list, region });
     this.viewer.close();
+    this.panel.showScores({});
+    this.notices.tell("");
     this.selection.use(list);
     this.grid.use(list);
     list.addEventListener("change", () => {
@@ -102,11 +104,9 @@ export class Desk {
       this.show(true);
       byId("grid").focus({ preventScroll: true });
     });
+    this.bar.addEventListener("back", () => this.#leaveRegion());
     this.panel.addEventListener("verdict", ({ detail }) => judging.judge(this.targets, detail.label, detail.value));
-    this.panel.addEventListener("made", () => {
-      document.body.classList.remove("with-panel");
-      byId("grid").focus({ preventScroll: true });
-    });
+    this.panel.addEventListener("made", () => this.#closePanel());
     this.panel.addEventListener("edit", ({ detail }) => editLabel(project, detail, (error) => this.notices.trouble(error.message)));
     this.panel.addEventListener("trouble", ({ detail }) => this.notices.trouble(detail.message));
     viewer.addEventListener("shown", ({ detail }) => this.#showScores(detail));
@@ -121,16 +121,15 @@ export class Desk {
   #listenToButtons() {
     byId("undo").addEventListener("click", () => this.judging.undo());
     byId("redo").addEventListener("click", () => this.judging.redo());
-    byId("write-button").addEventListener("click", openWriting);
+    byId("write-button").addEventListener("click", () => openWriting(this.project.info.folder));
     byId("left-out").addEventListener("click", () => showLeftOut().catch(({ message }) => this.notices.trouble(message)));
     byId("keys-button").addEventListener("click", () => this.#showKeys());
     byId("size").addEventListener("input", (event) => this.grid.resize(Number(event.target.value)));
-    for (const id of ["panel-open", "panel-close"]) {
-      byId(id).addEventListener("click", () => {
-        document.body.classList.toggle("with-panel", id === "panel-open");
-        byId(id === "panel-open" ? "panel-close" : "panel-open").focus();
-      });
-    }
+    byId("panel-open").addEventListener("click", () => {
+      document.body.classList.add("with-panel");
+      byId("panel-close").focus();
+    });
+    byId("panel-close").addEventListener("click", () => this.#closePanel());
     byId("verdicts").replaceChildren(
       ...VERDICTS.map(({ state, value, key, title }) =>
         element("button", { class: `verdict ${state}`, title: `${title} (${key})`, click: () => this.#verdict(value) }, mark(state), element("span", {}, title), element("kbd", { "aria-hidden": "true" }, key)),
@@ -231,10 +230,7 @@ export class Desk {
       this.notices.tell(index < 0 ? "This is the first photo." : "This was the last photo of the queue.");
       return;
     }
-    const shown = this.viewer.show(this.list, index).then(() => {
-      this.selection.choose(index);
-      this.grid.reveal(index);
-    });
+    const shown = this.viewer.show(this.list, index).then(() => this.#show(index));
     if (!this.viewer.photo) this.keys.after(shown);
   }
 
@@ -258,31 +254,50 @@ export class Desk {
     byId("grid").focus({ preventScroll: true });
   }
 
+  /** Uncover the photos, on which the keys act from then on. */
+  #closePanel() {
+    document.body.classList.remove("with-panel");
+    if (this.viewer.open) this.viewer.stage.focus({ preventScroll: true });
+    else byId("grid").focus({ preventScroll: true });
+  }
+
   #escape() {
     const covered = byId("panel-open").offsetParent !== null && document.body.classList.contains("with-panel");
-    if (covered) document.body.classList.remove("with-panel");
+    if (covered) this.#closePanel();
     else if (this.viewer.region.on) this.viewer.drawBox(false);
     else if (this.viewer.open) this.#closeViewer();
     else if (this.selection.ids.size) this.selection.release();
-    else if (this.region) this.show();
+    else if (this.region) this.#leaveRegion();
+  }
+
+  /** Go from photos with such a region back to the photo whose region it is. */
+  #leaveRegion() {
+    const { photo, place } = this.region;
+    this.show();
+    byId("grid").focus({ preventScroll: true });
+    const { list } = this;
+    this.keys.after(list.need(place, place).then(() => list === this.list && list.at(place) === photo && this.#show(place)));
   }
 
   #goBackTo(photos) {
     const index = photos.length ? this.list.indexOf(photos[0]) : -1;
     if (index < 0) return;
     if (this.viewer.open) this.#go(index);
-    else {
-      this.selection.choose(index);
-      this.grid.reveal(index);
-    }
+    else this.#show(index);
+  }
+
+  /** Select a photo and bring it into sight. */
+  #show(index) {
+    this.selection.choose(index);
+    this.grid.reveal(index);
   }
 
   async #findRegion({ photo, box }) {
     this.notices.tell("Looking for such regions …");
+    const place = this.region?.place ?? this.viewer.index;
     try {
       const { photos } = await send("POST", "region", { photo: photo.id, box });
-      this.#use(PhotoList.of(photos, {}), { photo, box });
-      this.notices.tell(`${photos.length.toLocaleString("en")} photos, most alike first.`);
+      this.#use(PhotoList.of(photos, {}), { photo: this.region?.photo ?? photo, place, of: photo.name });
       byId("grid").focus({ preventScroll: true });
     } catch (error) {
       this.viewer.drawBox(false);
@@ -338,7 +353,7 @@ export class Desk {
 
   #showHand() {
     const { label } = this.project;
-    byId("hand").replaceChildren(...(label ? [dot(label), element("bdi", {}, label.name)] : [element("span", { class: "faint" }, "No label yet")]));
+    byId("hand").replaceChildren(...(label ? [dot(label), element("bdi", { title: label.name }, label.name)] : [element("span", { class: "faint" }, "No label yet")]));
     byId("verdicts").setAttribute("aria-label", label ? `Judge the selected photos: ${label.name}` : "Judge the selected photos");
   }
 

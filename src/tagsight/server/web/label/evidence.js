@@ -1,6 +1,6 @@
 // Where the evidence for the label in hand is: a layer over the photo, its peak and its scale.
 
-import { element } from "../dom.js";
+import { element, sentence } from "../dom.js";
 import { request } from "./server.js";
 
 const MOST = 40;
@@ -19,7 +19,7 @@ export class EvidenceLayer {
     this.bar = element("img", { alt: "colours from no evidence to the strongest" });
     this.scale = element(
       "p",
-      { class: "evidence-scale", hidden: true },
+      { class: "evidence-scale", hidden: true, title: "What a place adds to the label's score, in logits" },
       element("span", {}, "0"),
       this.bar,
       this.top,
@@ -45,7 +45,8 @@ export class EvidenceLayer {
     }
     if (this.#wanted !== key) return;
     this.#drawn = pair;
-    this.#draw(found, found ? (found.peak ? `Evidence for ${label.name}, strongest at the ring.` : `There is no evidence for ${label.name}.`) : `No evidence for ${label.name} yet: judge a few photos first.`);
+    if (found.problem) this.#draw(null, found.problem);
+    else this.#draw(found, found.peak ? `Evidence for ${label.name}, strongest at the ring.` : `There is no evidence for ${label.name}.`);
   }
 
   async #load(photo, label) {
@@ -54,13 +55,13 @@ export class EvidenceLayer {
       const peak = response.headers.get("X-Peak")?.split(",").map(Number) ?? null;
       const top = Number(response.headers.get("X-Top")) || null;
       return { url: URL.createObjectURL(await response.blob()), peak, top };
-    } catch {
-      return null;
+    } catch (error) {
+      return { problem: sentence(error.message) };
     }
   }
 
   #keep(key, found) {
-    if (!found) return;
+    if (found.problem) return;
     this.#kept.set(key, found);
     if (this.#kept.size <= MOST) return;
     const [oldest, { url }] = this.#kept.entries().next().value;

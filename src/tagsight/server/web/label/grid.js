@@ -9,8 +9,7 @@ const RATIO = 0.8;
 const AROUND = 2;
 const FAST = 2.5;
 
-/** Fires "sight" when other photos have come into sight. */
-export class Grid extends EventTarget {
+export class Grid {
   #cells = new Map();
   #spare = [];
   #frame = 0;
@@ -22,7 +21,6 @@ export class Grid extends EventTarget {
    * @param {HTMLElement} sheet Its child, as tall as all rows.
    */
   constructor(view, sheet, project, selection) {
-    super();
     Object.assign(this, { view, sheet, project, selection, list: null, size: 176, columns: 1, row: 1, width: 1 });
     view.addEventListener("scroll", () => this.#later(), { passive: true });
     new ResizeObserver(() => this.arrange()).observe(view);
@@ -86,12 +84,6 @@ export class Grid extends EventTarget {
   /** Number of photos in a screen. */
   get screen() {
     return Math.max(1, Math.floor(this.view.clientHeight / this.row)) * this.columns;
-  }
-
-  /** Place of the photo at a point of the sheet, or of the nearest column and row. */
-  indexAt(x, y) {
-    const column = Math.min(this.columns - 1, Math.max(0, Math.floor((x - GAP) / (this.width + GAP))));
-    return Math.max(0, Math.floor((y - GAP) / this.row)) * this.columns + column;
   }
 
   /** Places of the photos that a box of the sheet touches. */
@@ -166,7 +158,6 @@ export class Grid extends EventTarget {
     if (!this.list) return;
     this.list.need(first, Math.max(first, last - 1));
     for (const cell of this.#cells.values()) cell.load();
-    this.dispatchEvent(new Event("sight"));
   }
 
   /** Pixels per second. */

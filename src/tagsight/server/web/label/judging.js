@@ -1,5 +1,6 @@
 // Judgements: shown at once, sent through the outbox, and changed by what the server tells.
 
+import { amount } from "../dom.js";
 import { knownPhoto, setState } from "./photo_list.js";
 
 /** Fires "change" when photos are judged otherwise than before, "told" with a sentence. */
@@ -25,7 +26,7 @@ export class Judging extends EventTarget {
     this.outbox.add("judgements", { photos, label, value });
     const count = before.filter((one) => one !== value).length;
     const name = this.project.find(label)?.name ?? "";
-    const where = photos.length === 1 ? (knownPhoto(photos[0])?.name ?? "1 photo") : `${photos.length.toLocaleString("en")} photos`;
+    const where = (photos.length === 1 && knownPhoto(photos[0])?.name) || amount(photos.length, "photo");
     const word = value === 1 ? "present" : value === 0 ? "absent" : "not judged";
     this.#tell(count ? `${name} ${word}: ${where}` : `${name} was ${word} already: ${where}`);
   }
@@ -67,7 +68,7 @@ export class Judging extends EventTarget {
     const what = entry.path === "undo" ? "Undone" : "Done again";
     const count = answer.photos?.length ?? 0;
     if (!count) this.#tell(entry.path === "undo" ? "Nothing to undo." : "Nothing to do again.");
-    else this.#tell(`${what}: ${this.project.find(answer.label)?.name ?? "labels"} on ${count === 1 ? "1 photo" : `${count.toLocaleString("en")} photos`}`);
+    else this.#tell(`${what}: ${this.project.find(answer.label)?.name ?? "labels"} on ${amount(count, "photo")}`);
     this.dispatchEvent(new CustomEvent("returned", { detail: answer.photos ?? [] }));
   }
 

@@ -1,6 +1,6 @@
 // Change a label: name, colour, shortcut; remove it while nothing is judged with it.
 
-import { byId, element } from "../dom.js";
+import { amount, byId, element } from "../dom.js";
 
 const DIGITS = ["", ..."123456789"];
 
@@ -30,7 +30,7 @@ export function editLabel(project, label, onTrouble) {
       element("div", { class: "pair" },
         element("div", {}, element("label", { for: "edit-colour" }, "Colour"), colour),
         element("div", {}, element("label", { for: "edit-shortcut" }, "Key that switches it"), shortcut)),
-      element("p", { class: "hint" }, judged ? `It is judged on ${judged.toLocaleString("en")} photos and cannot be removed.` : "Nothing is judged with it yet."),
+      element("p", { class: "hint" }, judged ? `It is judged on ${amount(judged, "photo")}. To remove it, set them to not judged.` : "Nothing is judged with it yet."),
       element("div", { class: "row end" },
         judged ? "" : element("button", { type: "button", class: "danger", click: () => attempt(() => project.remove(label.id)) }, "Remove"),
         element("button", { type: "button", click: () => dialog.close() }, "Cancel"),

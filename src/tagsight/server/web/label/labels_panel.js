@@ -1,6 +1,6 @@
 // The labels: their states on the selected photos, counts, quality, and the label in hand.
 
-import { byId, element, percent } from "../dom.js";
+import { amount, byId, element, percent } from "../dom.js";
 import { knownPhoto } from "./photo_list.js";
 import { dot, icon, mark, VERDICTS, word } from "./marks.js";
 import { state, tree } from "./project.js";
@@ -23,7 +23,13 @@ export class LabelsPanel extends EventTarget {
       event.preventDefault();
       this.#make();
     });
-    byId("new-name").addEventListener("input", () => this.#hint());
+    byId("new-name").addEventListener("input", () => this.#showTyped());
+    byId("new-name").addEventListener("keydown", (event) => {
+      const first = event.key === "ArrowDown" && byId("label-list").querySelector("li:not([hidden]) .take");
+      if (!first) return;
+      event.preventDefault();
+      first.focus();
+    });
   }
 
   /** Draw the rows again if labels have changed, and their states. */
@@ -37,7 +43,7 @@ export class LabelsPanel extends EventTarget {
       byId("label-list").replaceChildren(...tree(labels).map((node) => this.#node(node)));
       if (focused) byId("label-list").querySelector(`[data-focus="${focused}"]`)?.focus();
     }
-    this.#hint();
+    this.#showTyped();
     this.showScores(this.#scores);
     this.showStates();
   }
@@ -72,23 +78,27 @@ export class LabelsPanel extends EventTarget {
     try {
       await this.project.make(name);
       byId("new-name").value = "";
-      this.#hint();
+      this.#showTyped();
       this.dispatchEvent(new Event("made"));
     } catch (error) {
       this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
     }
   }
 
-  #hint() {
+  /** Show the labels whose names have what is typed, and say what Enter does. */
+  #showTyped() {
+    const { labels } = this.project;
     const typed = byId("new-name").value.trim();
-    const same = this.project.labels.some((label) => label.name === typed);
-    const first = this.project.labels.length ? "" : "Type what to look for, and press Enter.";
-    byId("new-hint").textContent = same ? "There is this label; Enter takes it in hand." : first;
+    const same = labels.some((label) => label.name === typed);
+    const enter = same ? "Enter takes this label in hand." : "Enter makes this label.";
+    byId("new-hint").textContent = typed ? enter : labels.length ? "" : "Type what to look for, and press Enter.";
+    for (const line of byId("label-list").children) line.hidden = !line.dataset.name.includes(typed.toLowerCase());
   }
 
   #node({ name, depth, label }) {
     const line = element("li", { class: label ? "label-row" : "label-parent" });
     line.style.setProperty("--depth", depth);
+    line.dataset.name = (label?.name ?? "").toLowerCase();
     if (!label) {
       line.append(element("bdi", {}, name));
       return line;
@@ -98,7 +108,7 @@ export class LabelsPanel extends EventTarget {
     const said = element("span", { class: "visually-hidden" });
     const take = element(
       "button",
-      { class: "take", "data-focus": `take-${label.id}`, "aria-pressed": String(inHand), title: label.name, click: () => this.project.takeInHand(label.id) },
+      { class: "take", "data-focus": `take-${label.id}`, "aria-pressed": String(inHand), title: label.name, click: () => this.#take(label.id) },
       element("kbd", { "aria-hidden": "true" }, label.shortcut ?? ""),
       dot(label),
       element("span", { class: "label-name" }, element("bdi", {}, name), said),
@@ -123,6 +133,12 @@ export class LabelsPanel extends EventTarget {
     return line;
   }
 
+  #take(id) {
+    byId("new-name").value = "";
+    this.#showTyped();
+    this.project.takeInHand(id);
+  }
+
   #judge(label, value) {
     this.dispatchEvent(new CustomEvent("verdict", { detail: { label, value } }));
   }
@@ -131,7 +147,12 @@ export class LabelsPanel extends EventTarget {
     return element(
       "div",
       { class: "label-details" },
-      element("p", { class: "advice" }, label.advice ?? (label.quality ? "" : "Judge photos with and without it; how well it is found shows after a few of each.")),
+      element(
+        "div",
+        { class: "advice" },
+        element("p", {}, label.advice ?? (label.quality ? "" : "Judge photos with and without it; how well it is found shows after a few of each.")),
+        ...(label.quality ? [element("p", { class: "hint" }, `${measured(label.quality)}.`)] : []),
+      ),
       element("button", { class: "tool", title: "Name, colour, shortcut", "aria-label": `Edit ${label.name}`, "data-focus": `edit-${label.id}`, click: () => this.dispatchEvent(new CustomEvent("edit", { detail: label })) }, icon("edit")),
     );
   }
@@ -152,6 +173,11 @@ function quality({ quality: found }) {
   track.style.setProperty("--low", found.low);
   track.style.setProperty("--high", found.high);
   track.style.setProperty("--ap", found.ap);
-  const title = `Average precision ${ap}, between ${low} and ${high} with 95 % confidence, measured on ${found.held_out} photos that the heads had not seen`;
-  return [track, element("span", { class: "ap", title }, `AP ${ap}`, element("span", { class: "range" }, ` ${low}–${high}`))];
+  return [track, element("span", { class: "ap", title: measured(found) }, `AP ${ap}`, element("span", { class: "range" }, ` ${low}–${high}`))];
+}
+
+/** Say what the average precision is and how it was measured. */
+function measured({ ap, low, high, held_out: photos }) {
+  const [mean, least, most] = [ap, low, high].map(hundredths);
+  return `AP ${mean}: average precision on ${amount(photos, "photo")} that were held out; ${least}–${most} with 95 % confidence`;
 }

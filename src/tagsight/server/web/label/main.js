@@ -1,6 +1,6 @@
 // Start of the page: the project, then the photos, then what happens elsewhere.
 
-import { byId, element } from "../dom.js";
+import { amount, byId, element } from "../dom.js";
 import { Desk } from "./desk.js";
 import { Events } from "./events.js";
 import { Judging } from "./judging.js";
@@ -45,7 +45,7 @@ function follow({ project, judging, desk, events, outbox, notices }) {
       return;
     }
     judging.take(detail.changes);
-    if (detail.by !== person) notices.tell(`${detail.by} judged ${detail.changes.length === 1 ? "1 photo" : `${detail.changes.length.toLocaleString("en")} photos`}.`);
+    if (detail.by !== person) notices.tell(`${amount(detail.changes.length, "photo")} judged by ${detail.by}`);
   });
   events.addEventListener("labels", () => project.refresh());
   events.addEventListener("features", ({ detail }) => project.take(detail));

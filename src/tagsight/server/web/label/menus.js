@@ -1,6 +1,6 @@
 // Choosing a queue, writing the labels, the list of keys.
 
-import { byId, element } from "../dom.js";
+import { byId, element, sentence } from "../dom.js";
 import { icon } from "./marks.js";
 import { get, send } from "./server.js";
 
@@ -53,16 +53,17 @@ export function chooseQueue(queues, current, choose) {
   else if (focused) dialog.querySelector(`[data-queue="${focused}"]`)?.focus();
 }
 
-export function openWriting() {
+/** @param {string} folder That of the project, which a model can be trained on. */
+export function openWriting(folder) {
   const dialog = byId("write-dialog");
   const result = element("p", { class: "written", role: "status" });
   const write = (format) => async ({ currentTarget }) => {
     currentTarget.disabled = true;
     result.textContent = "Writing …";
     try {
-      result.textContent = written(await send("POST", "write", { format }));
+      result.textContent = sentence((await send("POST", "write", { format })).report);
     } catch (error) {
-      result.textContent = error.message;
+      result.textContent = sentence(error.message);
     }
     currentTarget.disabled = false;
   };
@@ -71,6 +72,7 @@ export function openWriting() {
     element("ul", { class: "choices" }, ...FORMATS.map(([format, title, text]) =>
       element("li", {}, element("button", { class: "choice", click: write(format) }, element("strong", {}, title), element("span", {}, text))))),
     result,
+    element("p", { class: "hint" }, "To train a model on what is judged, run ", element("code", {}, `tagsight train ${quoted(folder)}`)),
   );
   dialog.showModal();
 }
@@ -106,6 +108,4 @@ function heading(id, text, dialog) {
     element("button", { class: "tool", "aria-label": "Close", click: () => dialog.close() }, icon("close")));
 }
 
-const sentence = (text) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
-
-const written = ({ path, report }) => report || `Written: ${path}`;
+const quoted = (path) => (/^[\w/.~-]+$/.test(path) ? path : `"${path}"`);

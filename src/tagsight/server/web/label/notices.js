@@ -1,6 +1,6 @@
 // What the page says about itself: progress, the last action, trouble, judgements that wait.
 
-import { byId } from "../dom.js";
+import { amount, byId, sentence } from "../dom.js";
 
 export class Notices {
   #said = null;
@@ -11,20 +11,20 @@ export class Notices {
   }
 
   /** Say what has just happened. */
-  tell(sentence) {
-    byId("told").textContent = sentence;
+  tell(text) {
+    byId("told").textContent = text;
   }
 
   /** Say how many photos are selected, if it is several, as long as nothing else is said. */
   tellCount(count) {
     const before = this.#count;
-    this.#count = count > 1 ? `${count.toLocaleString("en")} photos selected` : "";
+    this.#count = count > 1 ? `${amount(count, "photo")} selected` : "";
     if (this.#count || (before && byId("told").textContent === before)) this.tell(this.#count);
   }
 
   /** Say what went wrong, until it is closed. */
-  trouble(sentence) {
-    this.#show(sentence);
+  trouble(message) {
+    this.#show(sentence(message));
   }
 
   /** Follow progress, and whether judgements reach the server. */
@@ -44,8 +44,8 @@ export class Notices {
 
   #connection(outbox, events) {
     const waiting = outbox.waiting.length;
-    const kept = waiting ? ` ${waiting === 1 ? "1 judgement is" : `${waiting.toLocaleString("en")} judgements are`} kept in this browser and sent when it is back.` : " You can go on judging: nothing is lost.";
-    const refused = outbox.trouble?.status ? `The server cannot take judgements: ${outbox.trouble.message}` : null;
+    const kept = waiting ? ` ${amount(waiting, "judgement")} ${waiting === 1 ? "is" : "are"} kept in this browser and sent when it is back.` : " You can go on judging: nothing is lost.";
+    const refused = outbox.trouble?.status ? `The server cannot take judgements: ${sentence(outbox.trouble.message)}` : null;
     if (refused) this.#standing(`${refused}${kept}`);
     else if (outbox.trouble || events.away) this.#standing(`The server does not respond. Is it still running?${kept}`);
     else if (this.#said === "standing") {
@@ -54,15 +54,15 @@ export class Notices {
     }
   }
 
-  #standing(sentence) {
-    this.#show(sentence);
+  #standing(text) {
+    this.#show(text);
     this.#said = "standing";
   }
 
-  #show(sentence) {
-    this.#said = sentence && "trouble";
-    byId("trouble-text").textContent = sentence ?? "";
-    byId("trouble").hidden = sentence === null;
+  #show(text) {
+    this.#said = text && "trouble";
+    byId("trouble-text").textContent = text ?? "";
+    byId("trouble").hidden = text === null;
   }
 }
 
@@ -70,16 +70,15 @@ export class Notices {
 function showProgress({ photos, encoded, seconds_left: left, problem, left_out: leftOut }) {
   const done = encoded >= photos;
   const bar = byId("progress");
+  document.body.classList.toggle("analysing", !done);
   bar.hidden = done || !photos;
   bar.setAttribute("aria-valuenow", photos ? Math.floor((100 * encoded) / photos) : 0);
   bar.firstElementChild.style.transform = `scaleX(${photos ? encoded / photos : 0})`;
   const time = left === null || left === undefined ? "" : `, ${duration(left)} left`;
-  byId("progress-text").textContent = problem && !done ? problem : done ? counted(photos) : `Computing features: ${encoded.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
+  byId("progress-text").textContent = problem && !done ? sentence(problem) : done ? amount(photos, "photo") : `Analysing photos: ${encoded.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
   byId("left-out").hidden = !leftOut;
   byId("left-out").textContent = leftOut ? `${leftOut.toLocaleString("en")} left out` : "";
 }
-
-const counted = (photos) => (photos === 1 ? "1 photo" : `${photos.toLocaleString("en")} photos`);
 
 function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;

@@ -1,20 +1,20 @@
 // The bar above the photos: which queue, which state of the label in hand, and how many there are.
 
-import { byId } from "../dom.js";
+import { amount, byId, sentence } from "../dom.js";
 import { chooseQueue } from "./menus.js";
+import { WORDS } from "./project.js";
 
-const ALL = { name: "all", title: "All photos", needs_label: false, available: true, meaning: "In the order of their folders." };
-
-/** Fires "choose" when other photos are to be shown, in the order that is best now. */
+/** Fires "choose" when other photos are to be shown, in the order that is best now, and "back". */
 export class QueueBar extends EventTarget {
   #offered = "";
   #region = null;
 
   constructor(project) {
     super();
-    Object.assign(this, { project, queue: ALL, state: "" });
+    Object.assign(this, { project, queue: project.info.queues[0], state: "" });
     byId("queue-button").addEventListener("click", () => this.open());
     byId("fresh").addEventListener("click", () => this.choose());
+    byId("back").addEventListener("click", () => this.dispatchEvent(new Event("back")));
     byId("states").addEventListener("change", (event) => {
       this.state = event.target.value;
       this.choose();
@@ -47,8 +47,7 @@ export class QueueBar extends EventTarget {
   open() {
     const { queues } = this.project.info;
     this.#offered = JSON.stringify(queues);
-    const all = queues.some((queue) => queue.name === "all") ? queues : [ALL, ...queues];
-    chooseQueue(all, this.queue.name, (queue) => {
+    chooseQueue(queues, this.queue.name, (queue) => {
       this.queue = queue;
       this.choose();
     });
@@ -69,13 +68,16 @@ export class QueueBar extends EventTarget {
   /**
    * Show the facts of a list.
    * @param {PhotoList} list The photos.
-   * @param {?Object} region The photo and box that they were found by, instead of by a queue.
+   * @param {?Object} region `of` is the name of the photo by whose region they were found, instead
+   *   of by a queue.
    */
   show(list, region) {
     byId("fresh").hidden = this.queue.name === "all" || region !== null;
+    byId("back").hidden = region === null;
+    byId("states").hidden = region !== null;
     byId("queue-title").textContent = region ? "Such a region" : this.queue.title;
-    byId("queue-reason").textContent = region ? `Photos with a region like the one in ${region.photo.name}. Esc goes back.` : this.queue.meaning;
-    byId("queue-count").textContent = list.total === null ? "" : `${list.total.toLocaleString("en")} ${list.total === 1 ? "photo" : "photos"}`;
+    byId("queue-reason").textContent = region ? `Photos with a region like the one in ${region.of}, most alike first.` : this.queue.meaning;
+    byId("queue-count").textContent = list.total === null ? "" : amount(list.total, "photo");
     byId("empty").hidden = list.total !== 0;
     this.#region = region;
     this.#sayWhyEmpty();
@@ -87,16 +89,18 @@ export class QueueBar extends EventTarget {
 
   get #reasonWithoutPhotos() {
     const { problem, seconds_left: left, left_out: leftOut, name } = this.project.info;
-    if (problem) return problem;
+    if (problem) return sentence(problem);
     if (left !== 0) return "Looking for photos …";
     if (leftOut) return `None of the photos in ${name} can be used; the line above says why.`;
     return `There is no photo in ${name}. Put some there, and start tagsight again.`;
   }
 
   get #reasonOfEmptiness() {
-    if (this.state) return "No photo of this queue is in this state.";
+    if (this.state) return `No photo of “${this.queue.title}” is ${WORDS[this.state]} for ${this.project.label?.name}.`;
     const { encoded, photos } = this.project.info;
-    if (encoded < photos) return "No photo of this queue has its features yet: they are being computed. Ask for a new order in a while.";
+    const { label } = this.project;
+    if (label && this.queue.name !== "probably-wrong" && label.present + label.absent >= photos) return `Every photo is judged for ${label.name}.`;
+    if (encoded < photos) return "No photo of this queue has been analysed yet. Ask for a new order in a while.";
     return "No photo is left in this queue. Choose another one, or ask for a new order.";
   }
 

@@ -79,7 +79,7 @@ export class Viewer extends EventTarget {
     if (on === this.region.on) return;
     this.region.switch(on);
     this.boxButton.setAttribute("aria-pressed", String(on));
-    this.hint.textContent = on ? "Draw a box around what to look for. With the keys: arrows move the box, shift with arrows sizes it, Enter searches." : "";
+    this.hint.replaceChildren(...(on ? ["Draw a box around what to look for.", element("span", { class: "by-keys" }, " With the keys: arrows move the box, shift with arrows sizes it, Enter searches.")] : []));
     if (!on) this.stage.focus({ preventScroll: true });
   }
 
@@ -95,6 +95,7 @@ export class Viewer extends EventTarget {
       this.sheet.classList.add("loaded");
       this.#fit();
     });
+    this.image.addEventListener("error", () => this.image.hasAttribute("src") && this.sheet.classList.add("broken"));
     this.sheet = element("div", { class: "sheet-of-photo" }, this.image, this.evidence.image, this.evidence.peak);
     this.stage = element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": "Photo" }, this.sheet);
     this.hint = element("p", { class: "stage-hint", role: "status" });
@@ -129,7 +130,7 @@ export class Viewer extends EventTarget {
     if (!photo) return;
     const source = picture(photo.id);
     if (!this.image.src.endsWith(source)) {
-      this.sheet.classList.remove("loaded");
+      this.sheet.classList.remove("loaded", "broken");
       this.sheet.style.backgroundImage = `url(${thumbnail(photo.id)})`;
       this.image.src = source;
       this.image.alt = photo.name;
