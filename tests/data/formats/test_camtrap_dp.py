@@ -1,5 +1,7 @@
 """Camtrap DP: what people saw is on the photos, and on no others."""
 
+import json
+
 import pytest
 
 from tagsight.data.format import Columns, ReadOptions
@@ -55,6 +57,25 @@ def test_a_photo_has_the_species_that_people_saw_on_it(package, name):
     found = read(folder / name)
     assert found.names == (BADGER, FOX, "vehicle")
     assert targets(found) == {"a.jpg": [0, 1, 0], "b.jpg": [1, 1, 0], "c.jpg": [0, 0, 1]}
+
+
+TAXONOMY = [{"scientificName": FOX, "family": "Canidae"}, {"scientificName": BADGER, "family": "M"}]
+
+
+@pytest.mark.parametrize(
+    ("taxonomic", "expected"),
+    [
+        (TAXONOMY, {"a": [1, 0, 1], "b": [1, 0, -1], "c": [0, 1, 0]}),
+        ([], {"a": [-1, 0, 1], "b": [1, -1, -1], "c": [-1, 1, 0]}),
+    ],
+)
+def test_a_family_never_makes_a_species_absent_that_it_may_be(package, taxonomic, expected):
+    rows = seen("a", "animal", FOX) + seen("b", "animal", "Canidae") + seen("c", "animal", BADGER)
+    folder = package(media("a", "b", "c"), rows)
+    (folder / "datapackage.json").write_text(json.dumps({"taxonomic": taxonomic}))
+    found = read(folder)
+    assert found.names == ("Canidae", BADGER, FOX)
+    assert targets(found) == {f"{photo}.jpg": row for photo, row in expected.items()}
 
 
 def test_what_a_machine_saw_or_nobody_could_name_is_no_label(package, caplog):

@@ -50,6 +50,16 @@ def targets(annotations):
     return {path.name: row for path, row in rows}
 
 
+def test_a_name_of_one_word_is_no_species_unless_a_rank_says_so(archive):
+    names = "gbifID\tscientificName\n1\tAglais io (Linnaeus, 1758)\n2\tAglais\n3\tAglais sp.\n"
+    media = "".join(
+        f"{key}{PHOTO}{photo}.jpg\n" for key, photo in zip("12213", "abbcc", strict=True)
+    )
+    found = read(archive(occurrence_txt=names, multimedia_txt=MEDIA + media))
+    assert found.names == ("Aglais io (Linnaeus, 1758)",)
+    assert targets(found) == {"a.jpg": [1], "c.jpg": [1]}
+
+
 @pytest.mark.parametrize("name", ["", "occurrence.txt", "multimedia.txt"])
 def test_a_photo_has_the_species_of_its_occurrences(archive, name):
     media = f"1{PHOTO}a.jpg\n1{PHOTO}b.jpg\n2{PHOTO}b.jpg\n2{PHOTO}c.jpg?size=large\n"
@@ -67,7 +77,7 @@ def test_the_description_says_which_column_is_what(archive):
 
 
 def test_media_may_be_listed_beside_the_species_and_be_named_by_the_occurrence(archive):
-    rows = "id,scientificName,associatedMedia\n7,Aglais io,https://x.org/1/full | \n8,Bufo,https://x.org/2/full\n"
+    rows = "id,scientificName,associatedMedia\n7,Aglais io,https://x.org/1/full | \n8,Bufo bufo,https://x.org/2/full\n"
     folder = archive(occurrence_txt=rows)
     for name in ("7.jpg", "8.jpg"):
         (folder / name).touch()

@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
+from tagsight.data.json_files import read_json
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, is_file, photo_path
 from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import header_of, named_rows
 from tagsight.data.tables.names import is_photo
+from tagsight.data.taxa import RANKS, Taxa
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -40,6 +42,7 @@ LOOK = 2**16
 UNSURE, UNCLASSIFIED = "unknown", frozenset({"unclassified", ""})
 """Types of observations of something that nobody could name, and of those yet to be made."""
 
+NO_TAXA = frozenset({"human", "vehicle"})
 FEWEST_DEPLOYMENTS = 3
 """Deployments from which on each split can have its own."""
 
@@ -108,9 +111,11 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read the species that people saw in a photo, and ``human`` or ``vehicle``, as labels.
 
     Others are absent, as all are where an observation is ``blank``; they are unknown beside an
-    animal without a name. An observation of an event is one of all photos of its time, other than
-    those that have observations of their own. What a machine has classified and nobody confirmed
-    is not used. Photos about which nobody has said anything are left out, and so are videos.
+    animal without a name. A family, or another group, that stands beside species is present where
+    the package says so, and unknown where it may be (`Taxa`). An observation of an event is one of
+    all photos of its time, other than those that have observations of their own. What a machine has
+    classified and nobody confirmed is not used. Photos about which nobody has said anything are
+    left out, and so are videos.
 
     Photos of a deployment are a group, which stays on one side of a split, if there are three or
     more; ``group`` may name another column of the media.
@@ -142,8 +147,14 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if left := len(media) - len(seen):
         count = amount(left, "photo")
         logger.info("%s: %s left out, about which nobody has said anything", folder, count)
+    taxa = _taxa(folder, seen.values())
     photos = [
-        PhotoLabels(media[key].name, one.present, has_nameless=not one.says_all)
+        PhotoLabels(
+            media[key].name,
+            taxa.present(one.present),
+            taxa.unknown(one.present),
+            has_nameless=not one.says_all,
+        )
         for key, one in seen.items()
     ]
     folders = options.folders(folder, *(folder / name for name in PLACES))
@@ -156,6 +167,26 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             other_names=tuple(one.file for one in by_name.values()),
         )
     ]
+
+
+def _taxa(folder: Path, seen: Iterable[_Seen]) -> Taxa:
+    """Return the species and groups that people saw, with what the package says is above them."""
+    names = set().union(*(one.present for one in seen)) - NO_TAXA
+    package, above = folder / PACKAGE, dict[str, set[str]]()
+    listed = read_json(package, dict, "a data package").get("taxonomic") if is_file(package) else ()
+    for taxon in listed if isinstance(listed, list) else ():
+        given = taxon if isinstance(taxon, dict) else {}
+        groups = {given[rank] for rank in RANKS if isinstance(given.get(rank), str)}
+        if groups and isinstance(given.get("scientificName"), str):
+            above[given["scientificName"]] = groups - {given["scientificName"]}
+    taxa = Taxa(names, above)
+    if taxa.are_mixed:
+        logger.info(
+            "%s: labels are of several ranks, such as a species and its family: what may be meant "
+            "by another is unknown",
+            folder,
+        )
+    return taxa
 
 
 def _media(folder: Path, options: ReadOptions) -> dict[str, _Media]:

@@ -19,6 +19,7 @@ from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import delimiter_of, header_of
 from tagsight.data.tables.names import is_address, is_photo
 from tagsight.data.tables.text import records
+from tagsight.data.taxa import is_species
 from tagsight.data.xml_files import elements, root_name
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -221,6 +222,7 @@ def _species(row: Mapping[str, str], where: str) -> str | None:
     name = row.get("species") or (f"{genus} {epithet}" if genus and epithet else "")
     if not name and "species" not in row and row.get("taxonRank", "").lower() not in ABOVE_SPECIES:
         name = row.get("scientificName", "")
+        name = name if is_species(name) or "taxonRank" in row else ""
     return clean_name(name, where) or None
 
 
