@@ -67,6 +67,16 @@ def test_tags_are_read_however_programs_write_them(tmp_path, content, expected):
     assert found == {"a": set(expected.split(";")), "b": {"tree"}, "c": None, "d": {"tree"}}
 
 
+@pytest.mark.parametrize("lines", ["a.jpg\nb.jpg\n", "a.jpg 1\nb.jpg -1\n"])
+def test_a_list_of_photos_is_no_tags_of_a_photo_called_so(tmp_path, caplog, lines):
+    for name, text in {"a": "cat", "b": "cow, cat", "dog": lines}.items():
+        (tmp_path / f"{name}.jpg").touch()
+        (tmp_path / f"{name}.txt").write_text(text)
+    rows = read_annotations(tmp_path, format="text-tags")
+    assert (rows.names, rows.targets.tolist()) == (("cat", "cow"), [[1, 0], [1, 1], [-1, -1]])
+    assert "1 file left out that list photos" in caplog.text
+
+
 def test_one_tag_written_in_two_ways_is_one_label(tmp_path):
     found = targets(tmp_path, a="guide_dog, big_tree", b="guide dog", c="guide dog, x_y")
     assert found == {"a": {"guide dog", "big_tree"}, "b": {"guide dog"}, "c": {"guide dog", "x_y"}}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name, is_folder
+from tagsight.data.tables.names import is_photo
 from tagsight.data.tables.text import FOREIGN, WESTERN
 from tagsight.data.tags.authors import PhotoTags
 from tagsight.data.tags.encoding import unicode_encoding
@@ -99,6 +100,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     sentence or more than 6 words, is no tag. Weights and brackets for emphasis are no part of a
     tag. Tags that are written with ``_`` in some files and with blanks in others are one label, as
     most files have it. A photo without a file, or with an empty one, is unknown for all labels.
+    A file that lists photos, such as ``dog.txt`` beside ``dog.jpg``, has none.
 
     Args:
         source: Folder of the files, and of the photos.
@@ -121,7 +123,13 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     found = all_pictures(folder, source, ENDINGS)
     encoding = options.columns.encoding
     files = [[_opened(file, encoding) for file in picture.beside] for picture in found]
+    files = [[file for file in several if not _lists_photos(file.text)] for several in files]
     each = [file for several in files for file in several]
+    if lists := sum(len(one.beside) for one in found) - len(each):
+        logger.warning(
+            "%s: %s left out that list photos, and are no tags of one",
+            *(source, amount(lists, "file")),
+        )
     blanks = _separated_by_blanks(source, each)
     texts = [_text(several, blanks=blanks) for several in files]
     _log_left_out(source, each, texts)
@@ -133,10 +141,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _has_words(picture: Picture) -> bool:
     try:
-        text = _text([_opened(file) for file in picture.beside], blanks=False)
+        files = [_opened(file) for file in picture.beside]
+        text = _text([one for one in files if not _lists_photos(one.text)], blanks=False)
     except (DataError, OSError):
         return False
     return any(not _NUMBERS.fullmatch(tag) for tag in text.tags)
+
+
+def _lists_photos(text: str) -> bool:
+    """Return whether most lines of a text are names of photos, perhaps with a mark behind."""
+    names = [line.split()[0] for line in text.splitlines() if line.strip()]
+    return 2 * sum(map(is_photo, names)) > len(names)
 
 
 def _separated_by_blanks(source: Path, files: Iterable[_File]) -> bool:
