@@ -39,6 +39,13 @@ def test_photo_and_label_are_told_apart_and_found_again(tmp_path, caplog, header
     assert targets(again) == targets(found)
 
 
+def test_rows_and_cells_may_be_missing_which_says_nothing(tmp_path):
+    ids = [*IDS[:2], *IDS[4:]]
+    found = read(tmp_path, "ID,Label", ["1", "", "0", "1"], ids)
+    assert (found.format, found.names) == ("csv-long", LABELS)
+    assert targets(found) == {"0a.jpg": [1, -1, -1], "b_1.jpg": [-1, 0, 1]}
+
+
 @pytest.mark.parametrize(
     ("header", "ids"),
     [

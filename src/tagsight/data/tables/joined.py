@@ -22,8 +22,8 @@ MARK = "_"
 FEWEST_LABELS = 3
 """Labels from which on a column called ID is taken for photos and labels: two may be sides."""
 
-FULL = 0.9
-"""Share of the photos of a sample with a row for every label; the last one may be cut."""
+FULL = 0.6
+"""Share of the rows for each photo and label of a sample that must be there."""
 
 
 class JoinedTable(Table):
@@ -95,7 +95,7 @@ def is_joined(table: CsvTable, columns: Columns) -> bool:
     r"""Return whether the first of two columns has photos and labels, and the second targets.
 
     The first column is called as both are, such as ``Image_Label``, or ID where the second is
-    called label. Nearly each photo has a row for each label.
+    called label. Most photos have a row for most labels.
 
     Args:
         table: The table.
