@@ -42,6 +42,16 @@ SEVERAL_FILES = {
         "labels/a.txt": "0 .5 .5 .1 .1\n",
         "classes.txt": "dog\ncat\n",
     },
+    "Anno/list_attr_img.txt": {
+        **below("Img/img"),
+        "Anno/list_attr_cloth.txt": "2\nattribute_name  attribute_type\ndog  1\ncat  1\n",
+        "Anno/list_attr_img.txt": (
+            "2\nimage_name  attribute_labels\nimg/a.jpg  1 -1\nimg/b.jpg  1  0\n"
+        ),
+        "Eval/list_eval_partition.txt": (
+            "2\nimage_name  evaluation_status\nimg/a.jpg  train\nimg/b.jpg  test\n"
+        ),
+    },
     "labels.csv": {
         **PHOTOS,
         "labels.csv": "ImageID,Source,LabelName,Confidence\na,v,/m/01,1\nb,v,/m/02,1\n",

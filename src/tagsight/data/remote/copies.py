@@ -61,6 +61,9 @@ PARTS = frozenset(
 )
 """Names of files that say nothing without those around, so that their whole folder is read."""
 
+PARTITION = PurePath("Eval", "list_eval_partition.txt")
+"""DeepFashion's splits, apart from its lists."""
+
 TABLES = frozenset({".csv", ".tsv", ".txt"})
 BESIDE = re.compile(r"(?:class|label|name).*\.(?:txt|csv)", re.IGNORECASE)
 """Files beside a table that may give the names of its labels."""
@@ -110,8 +113,10 @@ def copy_of(source: Path) -> Path:
         _add([source], root)
     elif names_others:
         _mirror(source.parent, root)
+        _add(_apart(source.parent), root)
     elif is_folder_at(source):
         _mirror(source, root)
+        _add(_apart(source), root)
     else:
         _add([source, *_beside(source)], root)
     return _below(root, source)
@@ -132,6 +137,13 @@ def _beside(table: Path) -> list[Path]:
     names = sorted(names_in(table.parent) or ())
     found = [name for name in names if BESIDE.search(name) and name != table.name]
     return [table.with_name(name) for name in found[:MOST_BESIDE]]
+
+
+def _apart(folder: Path) -> list[Path]:
+    """Return the file of splits that lies beside a folder of DeepFashion's lists."""
+    place = folder.parent / PARTITION.parent
+    is_there = folder.name.startswith("Anno") and PARTITION.name in (names_in(place) or ())
+    return [place / PARTITION.name] if is_there else []
 
 
 def _mirror(folder: Path, root: Path) -> None:
