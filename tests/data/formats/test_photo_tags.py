@@ -126,6 +126,12 @@ def test_keywords_are_read_however_programs_write_them(tmp_path, content):
             array("lr:hierarchicalSubject", "Bag", "darktable|format|jpg", "tree"),
             ["tree"],
         ),
+        (
+            array("dc:subject", "Bag", "darktable", "format", "jpg", "tree")
+            + array("lr:hierarchicalSubject", "Bag", "darktable|format|jpg", "tree"),
+            ["tree"],
+        ),
+        (array("digiKam:TagsList", "Seq", "_Digikam_root_tag_/animal/dog"), ["animal/dog"]),
     ],
 )
 def test_hierarchies_become_paths_and_their_levels_are_not_counted_twice(

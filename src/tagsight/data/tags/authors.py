@@ -19,6 +19,9 @@ NONE = Keywords()
 INTERNAL = ("darktable/", "_digikam")
 """Beginnings of keywords that programs write for themselves."""
 
+ROOT = "_digikam_root_tag_"
+"""Level above all keywords of people, as old versions of digiKam write it."""
+
 
 class PhotoTags(NamedTuple):
     """Tags of a photo; ``/`` separates the levels of a path.
@@ -84,10 +87,12 @@ def told_apart(keywords: Keywords) -> PhotoTags:
     """
     paths = cleaned(keywords.paths)
     # "AC/DC" in dc:subject is no path where it is the last level of one.
+    internal = _internal_levels(keywords.paths)
     words = {
         word
         for word in cleaned(keywords.words)
-        if "/" not in word or not any(path.endswith(f"/{word}") for path in paths)
+        if ("/" not in word or not any(path.endswith(f"/{word}") for path in paths))
+        and (same(word) not in internal or word in paths)
     }
     there = {same(leaf(name)) for name in words or paths}
     recorded = {record.name: record.confirmed for record in keywords.recorded}
@@ -103,6 +108,12 @@ def told_apart(keywords: Keywords) -> PhotoTags:
         ),
         rejected=frozenset(name for name in recorded if same(leaf(name)) not in there),
     )
+
+
+def _internal_levels(paths: Iterable[str]) -> set[str]:
+    """Return the levels of the paths that a program keeps to itself: it may repeat each alone."""
+    levels_of = (path.replace("|", "/").split("/") for path in paths)
+    return {same(one) for path in levels_of for one in path if f"{path[0]}/".casefold() in INTERNAL}
 
 
 def of_person(keywords: Keywords) -> Keywords:
@@ -145,9 +156,10 @@ def cleaned(names: Iterable[str]) -> set[str]:
         DataError: If a name has control characters.
 
     Example:
-        >>> cleaned(["animal|dog", "darktable|format|jpg"])
-        {'animal/dog'}
+        >>> sorted(cleaned(["animal|dog", "darktable|format|jpg", "_Digikam_root_tag_/sky"]))
+        ['animal/dog', 'sky']
     """
     parts = ([clean_name(part) for part in name.replace("|", "/").split("/")] for name in names)
-    joined = {"/".join(filter(None, path)) for path in parts}
+    kept = (path[1:] if path[0].casefold() == ROOT else path for path in parts)
+    joined = {"/".join(filter(None, path)) for path in kept}
     return {name for name in joined if name and not name.casefold().startswith(INTERNAL)}
