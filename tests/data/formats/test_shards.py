@@ -48,6 +48,8 @@ def read_one(folder: Path, labels: str, ending: str = "json"):
     [
         ('{"labels": ["dog", "cat"]}', "json", {"cat": 1, "dog": 1, "owl": 0}),
         ('["dog"]', "json", {"dog": 1, "owl": 0}),
+        ('{"label": "dog", "width": 640}', "json", {"dog": 1, "owl": 0}),
+        ('{"width": 640, "tags": ["dog"]}', "json", {"dog": 1, "owl": 0}),
         ('{"labels": []}', "json", {"owl": 0}),
         (
             '{"labels": {"dog": 1, "cat": 0, "elk": null, "fox": -1, "gnu": true}}',

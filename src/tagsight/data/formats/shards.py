@@ -12,6 +12,7 @@ import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
+from tagsight.data.formats.record_keys import LABEL_KEYS, first_key
 from tagsight.data.formats.tables import read_table
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.photos.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
@@ -72,11 +73,11 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the labels of the photos in shards; nothing is extracted.
 
     Members with the same name up to the first dot are one sample. Its labels are in a ``.json``
-    file, as ``labels``: a list, where labels that are not listed are absent, or a table of 1, 0
-    and null, where labels that are not named are unknown; or in a ``.txt`` or ``.cls`` file, a
-    list separated by line breaks or semicolons. If no sample has labels of its own, they are in a
-    CSV file beside the shards. The labels are sorted alphabetically. The first word of a shard's
-    name is its split.
+    file, as ``labels``, ``tags`` or the like: a list, where labels that are not listed are absent,
+    or a table of 1, 0 and null, where labels that are not named are unknown; or in a ``.txt`` or
+    ``.cls`` file, a list separated by line breaks or semicolons. If no sample has labels of its
+    own, they are in a CSV file beside the shards. The labels are sorted alphabetically. The first
+    word of a shard's name is its split.
 
     Args:
         source: A tar, or a folder with tars.
@@ -247,7 +248,10 @@ def _parsed(content: bytes, where: str) -> _SampleTargets:
 
 def _of_json(value: Any, where: str) -> _SampleTargets:  # noqa: ANN401 - whatever the file holds
     if isinstance(value, dict):
-        value = value.get("labels", value)
+        key = first_key(LABEL_KEYS, value)
+        listed = None if key is None else value[key]
+        listed = [listed] if isinstance(listed, str) else listed
+        value = listed if isinstance(listed, list | dict) else value
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return _SampleTargets({name: 1 for part in value if (name := clean_name(part, where))}, 0)
     if isinstance(value, dict) and all(_is_mark(mark) for mark in value.values()):
