@@ -123,6 +123,23 @@ def tabulate(
     )
 
 
+def log_confidences(source: Path | str, what: str) -> None:
+    """Warn that labels have confidences, as those of a model, which nobody may have looked at.
+
+    Args:
+        source: The file.
+        what: What has them, in words.
+
+    Example:
+        >>> log_confidences("boxes.json", "objects")
+    """
+    logger.warning(
+        "%s: %s have a confidence, as a model gives it; they are read as if a person had "
+        "confirmed each of them",
+        *(source, what),
+    )
+
+
 def log_nameless(source: Path | str, photos: int) -> None:
     """Log how many photos have boxes without a label.
 

@@ -60,3 +60,9 @@ def test_labels_of_a_model_are_told(tmp_path, caplog, field, more):
     write(tmp_path, {"samples": [sample("data/a.jpg", **{field: label})]}, "samples.json")
     assert read(tmp_path).names == ("dog",)
     assert f"labels of '{field}' have a confidence, as a model gives it" in caplog.text
+
+
+def test_confidences_of_labels_of_photos_are_told(tmp_path, caplog):
+    write(tmp_path, labels({"a": {"label": "dog", "confidence": 0.7}}))
+    assert read(tmp_path).targets.tolist() == [[0, 1]]
+    assert "labels have a confidence, as a model gives it" in caplog.text

@@ -16,7 +16,7 @@ from tagsight.data.formats import imaterialist
 from tagsight.data.formats.coco_instances import no_objects, read_instances
 from tagsight.data.formats.label_studio_values import without_prefixes
 from tagsight.data.json_files import outline
-from tagsight.data.photo_labels import log_nameless
+from tagsight.data.photo_labels import log_confidences, log_nameless
 from tagsight.data.source import is_file
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -127,6 +127,8 @@ def _read_file(file: Path, images: Path | None) -> Labelled | None:
     names = sorted(set(categories.values()))
     column = {key: names.index(name) for key, name in categories.items()}
     part = _labelled(file, images, photos, names)
+    if any("score" in entry for entry in objects):
+        log_confidences(file, "objects")
     named = [entry for entry in objects if entry["category_id"] is not None]
     if len(named) < len(objects):
         nameless = {row[entry["image_id"]] for entry in objects if entry["category_id"] is None}

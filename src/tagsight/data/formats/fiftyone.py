@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
-from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.photo_labels import PhotoLabels, log_confidences, tabulate
 from tagsight.data.source import clean_name, photo_path
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -107,6 +107,8 @@ def _of_labels(file: Path, content: dict[str, Any]) -> list[PhotoLabels]:
         msg = f"{file}: expected 'labels', an object with a photo's labels by its name"
         raise DataError(msg)
     classes = _classes(file, content)
+    if any(_has_confidence(value) for value in labels.values()):
+        log_confidences(file, "labels")
     return [
         PhotoLabels(
             _photo(name, f"{file}: labels[{name!r}]"),
@@ -175,11 +177,7 @@ def _field(file: Path, samples: Sequence[dict[str, Any]]) -> str:
         raise DataError(msg)
     field = usual or next(iter(counts))
     if _is_of_model(field, samples):
-        logger.warning(
-            "%s: labels of %r have a confidence, as a model gives it; they are read as if a person "
-            "had confirmed each of them",
-            *(file, field),
-        )
+        log_confidences(file, f"labels of {field!r}")
     if others := ", ".join(sorted(counts.keys() - {field})):
         logger.info("%s: labels are those of %r, not of %s", file, field, others)
     return field
@@ -187,10 +185,15 @@ def _field(file: Path, samples: Sequence[dict[str, Any]]) -> str:
 
 def _is_of_model(field: str, samples: Sequence[dict[str, Any]]) -> bool:
     values = (sample.get(field) for sample in samples)
-    labels = (one for value in values for one in (*_objects(value), value))
     return "predict" in field.lower() or any(
-        isinstance(one, dict) and one.get("confidence") is not None for one in labels
+        _has_confidence([*_objects(value), value]) for value in values
     )
+
+
+def _has_confidence(value: object) -> bool:
+    """Return whether a label, or one of a list, has a confidence."""
+    labels = value if isinstance(value, list) else [value]
+    return any(isinstance(one, dict) and one.get("confidence") is not None for one in labels)
 
 
 def _holds_labels(value: object) -> bool:

@@ -20,6 +20,7 @@ from tagsight.data.formats.record_keys import (
 )
 from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
+from tagsight.data.photo_labels import log_confidences
 from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SCORE_KEYS, SEPARATORS
@@ -92,11 +93,7 @@ def read_records(
         raise DataError(msg)
     keys = keys_of(records[:SAMPLE], str(source), options.columns)
     if any(_has_scores(record.get(key)) for record in records[:SAMPLE] for key in keys.labels):
-        logger.warning(
-            "%s: its labels have scores, as a model gives them; they are read as if a person had "
-            "confirmed each of them",
-            source,
-        )
+        log_confidences(source, "labels")
     table = _RecordTable(source, records, keys, folders, classes, options)
     layout = table.layout
     labelled = READERS[layout.kind](table, layout, options)
