@@ -114,3 +114,26 @@ def test_names_beside_a_table_may_be_numbered(write_csv, tmp_path, names):
     (tmp_path / "label_list.txt").write_text(names)
     rows = read_annotations(write_csv("a.jpg\t1,0\nb.jpg\t0,1\n"), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("red", "sea side"), [[1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        ("red\nsea side\nsky\n", "a.jpg\t0,1\nb.jpg\t1\n"),
+        ("1 red\n2 sea side\n3 sky\n", "a.jpg 1 2\nb.jpg 2\n"),
+        ("red\nsea side\n", "image,label\na.jpg,1\na.jpg,2\nb.jpg,2\n"),
+    ],
+)
+def test_numbers_are_labels_by_the_names_beside_a_table(write_csv, tmp_path, caplog, names, rows):
+    caplog.set_level("INFO")
+    (tmp_path / "classes.txt").write_text(names)
+    found = read_annotations(write_csv(rows), labels_only=True)
+    assert (found.names, found.targets.tolist()) == (("red", "sea side"), [[1, 1], [0, 1]])
+    assert "names of the labels, by their numbers, from" in caplog.text
+
+
+def test_numbers_without_a_file_of_their_names_stay_numbers(write_csv, tmp_path):
+    (tmp_path / "classes.txt").write_text("red\nsea side\n")
+    assert read_annotations(
+        write_csv("image,label\na.jpg,1\nb.jpg,17\n"), labels_only=True
+    ).names == ("1", "17")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from tagsight.data.format import Format
-from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one, unsettled
+from tagsight.data.tables.name_files import NAME_FILES, name_files
 from tagsight.data.tables.names import TARGETS, UNKNOWN, is_number, target_of
 from tagsight.data.tables.table import Photos, shown_cells
-from tagsight.data.tables.text import text_of
 from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits, parts_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -37,12 +35,6 @@ logger = logging.getLogger(__name__)
 KIND: Kind = "csv-columns"
 DIGITS = bytes(byte - 48 if byte in b"01" else 2 for byte in range(256))
 """Target of the byte of a digit; 2 for any other."""
-
-NAME_FILES = ("labels.txt", "label_list.txt", "classes.txt", "names.txt")
-NUMBERED = re.compile(r"(\d+)[\s:,;]+(.+)")
-"""Files of labels, a line each, beside a table without a header."""
-
-LARGEST_NAMES = 2**22
 
 
 def recognises(source: Path) -> bool:
@@ -211,29 +203,16 @@ def _vector(cells: list[Cell], place: int) -> list[str]:
 
 def _names_beside(table: Table, count: int) -> list[str]:
     """Read the names of labels from a file beside a table that does not have them."""
-    tried = [folder / name for folder in table.folders(None)[:1] for name in NAME_FILES]
-    for file in tried:
-        if file != table.source and file.is_file() and 0 < file.stat().st_size <= LARGEST_NAMES:
-            lines = text_of(file, largest=LARGEST_NAMES, otherwise=table.encoding).splitlines()
-            names = [name for line in lines if (name := clean_name(line, str(file)))]
-            if len(names) == count:
-                names = _without_numbers(names)
-                logger.info("%s: names of the labels from %s", table.source, file)
-                return names
+    for file, names, _ in name_files(table):
+        if len(names) == count:
+            logger.info("%s: names of the labels from %s", table.source, file)
+            return names
     are_names = "; if the cells are names, give `format=csv-list`" * table.has_header
     msg = (
         f"{table.where()}: expected a header with the names of {amount(count, 'label')}, or a "
         f"file beside with a line for each, {' or '.join(NAME_FILES)}, got neither{are_names}"
     )
     raise DataError(msg)
-
-
-def _without_numbers(names: list[str]) -> list[str]:
-    """Return names without their numbers, if each line begins with its own: ``0 dog``."""
-    lines = [found for name in names if (found := NUMBERED.fullmatch(name))]
-    numbers = [int(found[1]) for found in lines]
-    is_numbered = any(numbers == list(range(first, first + len(names))) for first in (0, 1))
-    return [found[2].strip() for found in lines] if is_numbered else names
 
 
 def _targets(

@@ -13,6 +13,7 @@ from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SeparatorSearch, Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.name_files import named_by_number
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
@@ -57,6 +58,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     found in the cells; a blank, ``#``, ``/``, ``+`` or ``&`` is one if nearly all its parts recur
     in other cells. Cells may also be lists as Python, NumPy and databases write them,
     ``['sea', 'sky']``, ``['sea' 'sky']`` and ``{sea,sky}``. Each column has a separator of its own.
+    Numbers are named by a file such as ``classes.txt`` beside, if there is one.
 
     Args:
         source: The file.
@@ -122,7 +124,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         _require_labels(vocabulary.names, table)
     log_layout(table, layout, f"labels {' and '.join(dict.fromkeys(map(str, separators)))}")
     photos.warn_of_repeated()
-    described = without_decimals(vocabulary.names)
+    described = named_by_number(without_decimals(vocabulary.names), table)
     names = sorted(set(described))
     targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
     place = {name: index for index, name in enumerate(names)}

@@ -19,6 +19,7 @@ from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.joined import JoinedTable, is_joined
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one
+from tagsight.data.tables.name_files import named_by_number
 from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.table import Photos
@@ -216,7 +217,7 @@ def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytear
 def _described(names: list[str], table: Table) -> list[str]:
     """Translate the codes of Open Images by the file of descriptions beside the table."""
     if not all(map(CODE.fullmatch, names)):
-        return without_decimals(names)
+        return named_by_number(without_decimals(names), table)
     folders = table.folders(None)[:1]
     files = sorted(file for folder in folders for file in folder.glob(DESCRIPTIONS))
     if len(files) != 1:
