@@ -151,3 +151,19 @@ def test_a_column_of_text_beside_numbers_without_a_header_has_the_labels(write_c
     boxes = "a.jpg,1,1,2,2,dog\na.jpg,0,1,1,1,cat\nb.jpg,,,,,\n"
     rows = read_annotations(write_csv(boxes), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 1], [0, 0]])
+
+
+def test_another_column_names_the_photos_where_the_first_does_not(tmp_path):
+    (tmp_path / "b").mkdir()
+    for photo in ("7_left.jpg", "8_left.jpg"):
+        (tmp_path / "b" / photo).touch()
+    rows = "../input/1.jpg,dog,7_left.jpg\n../input/2.jpg,sky,8_left.jpg\n"
+    (tmp_path / "t.csv").write_text(f"filepath,labels,filename\n{rows}")
+    found = read_annotations(tmp_path / "t.csv", images=tmp_path / "b")
+    assert [path.name for path in found.paths] == ["7_left.jpg", "8_left.jpg"]
+
+
+def test_the_truth_decides_before_tags_that_say_something_else(tmp_path):
+    rows = 'data/a.jpg,"train,seen",dog\ndata/b.jpg,"train,seen",sky\n'
+    (tmp_path / "t.csv").write_text(f"filepath,tags,ground_truth\n{rows}")
+    assert read_annotations(tmp_path / "t.csv", labels_only=True).names == ("dog", "sky")

@@ -9,6 +9,7 @@ from tagsight.data.format import Columns
 from tagsight.data.tables.mixtures import MixedCellsError, require_one_kind, require_targets
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
+    GROUND_TRUTH,
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
     MAYBE_IMAGE,
@@ -71,6 +72,7 @@ class Layout(NamedTuple):
         confidence: Position of the column with the confidence of a label, or None.
         group: Position of the column with the group, or None.
         folder: Position of the column with the folders of the photos, or None.
+        other_image: Position of another column that names the photos, or None.
         ignored: Names of the columns that are not used, other than those of row numbers.
 
     Example:
@@ -87,6 +89,7 @@ class Layout(NamedTuple):
     ignored: tuple[str, ...] = ()
     group: int | None = None
     folder: int | None = None
+    other_image: int | None = None
 
     def columns(self, names: Sequence[str], separator: str | None = None) -> Columns:
         """Return the columns as a user would name them.
@@ -224,7 +227,9 @@ class _Search:
             confidence = next((i for i in free if i not in labels and self._is_value(i)), None)
         used = {self.image, split, confidence, *labels}
         ignored = tuple(self.table.names[i] for i in free if i not in used)
-        further = (split, split_names, confidence, ignored, group, folder)
+        others = (i for i in free if i not in used and self.keys[i] in IMAGE_COLUMNS)
+        other_image = next(filter(self._holds_photos, others), None)
+        further = (split, split_names, confidence, ignored, group, folder, other_image)
         return Layout(kind, self.image, labels, *further)
 
     def _named(self, name: str, option: str) -> int:
@@ -253,10 +258,8 @@ class _Search:
         if len(addresses) == 1 and not named:
             return addresses[0]
         maybe = [i for i in free if MAYBE_IMAGE.search(self.keys[i])]
-        for found in (named, maybe):
-            others = [i for i in found if not self._has_targets(i)]
-            if found:
-                return (others or found)[0]
+        if found := named or maybe:
+            return next((i for i in found if not self._has_targets(i)), found[0])
         msg = (
             f"{self.table.where()}: expected a header with a column 'image' (or 'path', 'file', "
             f"'filename', 'photo'), got {_listed(self.table.names)}; `image_column` names another"
@@ -271,9 +274,8 @@ class _Search:
     def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
         if self.columns.split_column is not None:
             place = self._named(self.columns.split_column, "split_column")
-            if is_numbered(self.table, place):
-                return place, NUMBERED_SPLITS
-            return place, SPLIT_COLUMNS.get(self.keys[place], SPLIT_NAMES)
+            meanings = SPLIT_COLUMNS.get(self.keys[place], SPLIT_NAMES)
+            return place, NUMBERED_SPLITS if is_numbered(self.table, place) else meanings
         return split_of(self.table, free)
 
     def _labels(self, free: Sequence[int]) -> tuple[Kind, tuple[int, ...]]:
@@ -316,6 +318,8 @@ class _Search:
         return [self._named(name, "label_columns") for name in columns.label_columns] or None
 
     def _named_labels(self, free: Sequence[int], further: Sequence[str]) -> list[int]:
+        if truth := [i for i in free if self.keys[i] in GROUND_TRUTH and not self._has_targets(i)]:
+            return truth[:1]
         by_key = {self.keys[i]: i for i in reversed(free)}
         if len(RANKS & by_key.keys()) > 1:
             by_key.pop("class", None)
@@ -364,16 +368,12 @@ class _Search:
         raise DataError(msg)
 
     def _texts(self, free: Sequence[int]) -> list[int]:
-        cells = self.cells
-        places = [i for i in free if self.keys[i] not in OUTLINES]
-        return [i for i in places if share_of(cells[i], is_number) <= 0.5 and any(cells[i])]
+        places = [i for i in free if self.keys[i] not in OUTLINES and any(self.cells[i])]
+        return [i for i in places if share_of(self.cells[i], is_number) <= 0.5]
 
     def _holds_sentences(self, place: int) -> bool:  # which hardly recur, as labels do
-        if self.keys[place] in OUTLINES:
-            return True
-        return self.keys[place] in TEXT_COLUMNS and 2 * len(self.cells[place]) > len(
-            self.table.sample
-        )
+        key, differ = self.keys[place], 2 * len(self.cells[place]) > len(self.table.sample)
+        return key in OUTLINES or (key in TEXT_COLUMNS and differ)
 
     def _in_cells(self, places: list[int], free: Sequence[int]) -> tuple[Kind, tuple[int, ...]]:
         found = tuple(places)

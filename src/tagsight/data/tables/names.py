@@ -31,6 +31,9 @@ LABEL_COLUMNS = (
 )
 """Names of a column with labels, the most telling first."""
 
+GROUND_TRUTH = frozenset({"groundtruth", "groundtruthlabel", "groundtruths"})
+"""Names of a column with labels, beside which tags say something else, as FiftyOne's do."""
+
 RANKS = frozenset({"kingdom", "phylum", "order", "family", "genus"})
 """Names of columns beside which one called class is a rank of animals or plants, and no label."""
 

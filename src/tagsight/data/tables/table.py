@@ -175,6 +175,7 @@ class Photos:
         self._numbers = array("q")
         self._splits: list[str] = []
         self._groups: list[str] = []
+        self._other_names: list[str] = []
 
     def rows(self, joined_from: int | None = None) -> Iterator[Row]:
         """Yield the rows of the table.
@@ -188,8 +189,9 @@ class Photos:
         """
         table, image, split = self._table, self._layout.image, self._layout.split
         group, folder = self._layout.group, self._layout.folder
+        other = self._layout.other_image
         for number, cells in table.records(joined_from):
-            if len(cells) <= max(image, split or 0, group or 0):
+            if len(cells) <= max(image, split or 0, group or 0, other or 0):
                 msg = (
                     f"{table.where(number)}: expected a photo and its labels, got "
                     f"{shown_cells(cells)}"
@@ -205,6 +207,8 @@ class Photos:
                 self._numbers.append(number)
                 if group is not None:
                     self._groups.append(str(cells[group]).strip() or f"row {number}")
+                if other is not None:
+                    self._other_names.append(self._other_name(cells[other], number))
             if split is not None:
                 self._add_split(str(cells[split]), place, number, is_new=is_new)
             self.repeated += not is_new
@@ -215,6 +219,13 @@ class Photos:
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
             raise NoRowsError(msg)
+
+    def _other_name(self, cell: Cell, number: int) -> str:
+        """Return what another column calls a photo, or nothing if it is no path."""
+        try:
+            return self._table.photo(cell, number)
+        except DataError:
+            return ""
 
     def _name(self, cell: Cell, number: int) -> str:
         """Return the photo's path, or the name of the file that it was written to."""
@@ -279,6 +290,7 @@ class Photos:
             targets=targets,
             splits=tuple(splits) or None,
             folders=tuple(self._inside.folders(self._table.folders(self._images))),
+            other_names=tuple(self._other_names),
             unused=self._layout.ignored,
             columns=replace(
                 self._layout.columns(self._table.names, separator), encoding=self._table.encoding
