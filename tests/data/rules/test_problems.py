@@ -114,6 +114,14 @@ def test_the_rule_that_a_problem_names_mends_it():
     assert problem.message == "/photos/2.jpg: 'blue', 'blue red' contradict the rules"
 
 
+def test_a_label_that_says_that_nothing_is_there_is_never_beside_another():
+    for table, told in (([[1, 0], [0, 1]], True), ([[1, 1], [0, 1]], False), ([[1, 0]], False)):
+        found = label_problems(rows(("No Finding", "cat"), table))
+        messages = [one.message for one in found if one.kind == "nothing"]
+        assert len(messages) == told
+        assert all('`no_finding` "No Finding"' in message for message in messages)
+
+
 def test_a_label_between_separators_makes_the_others_suspicious():
     problems = label_problems(rows(("dog;sea", "dog", "hot dog", "cat, fish", "rock # roll")))
     joined = [one for one in problems if one.kind == "joined"]

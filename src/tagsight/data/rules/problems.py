@@ -26,6 +26,7 @@ Kind = Literal[
     "joined",
     "adorned",
     "missing",
+    "nothing",
     "numbers",
     "everywhere",
     "untrained",
@@ -38,6 +39,7 @@ KINDS: Mapping[Kind, str] = {
     "joined": "names that look like several labels",
     "adorned": "names that look like a label with a number or a heading",
     "missing": "names that look like missing values",
+    "nothing": "labels that may say that no other is present",
     "numbers": "labels that are numbers",
     "everywhere": "labels that all photos have",
     "untrained": "labels in no training photo",
@@ -55,6 +57,12 @@ _PAIRS = (
 )
 LOOK_ALIKE = {ord(letter): latin for letter, latin in zip(_PAIRS[::2], _PAIRS[1::2], strict=True)}
 """Letters of the Cyrillic and the Greek alphabet, and the Latin ones that look like them."""
+
+NOTHING = frozenset(
+    {"nofinding", "nofindings", "empty", "blank", "background", "nothing", "noneoftheabove"}
+    | {"nolabel", "unlabeled", "unlabelled", "noobject", "healthy", "normal", "negative"}
+)
+"""Names, reduced to letters, of labels that may say that no other is present."""
 
 MOST_RENAMED = 5
 """Names that a message renames."""
@@ -110,6 +118,7 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
         *_joined(names),
         *_adorned(names),
         *_missing(names),
+        *_nothing(annotations, counts),
         *_numbers(names),
         *(
             LabelProblem("everywhere", (name,), f"no photo is known to lack {name!r}")
@@ -296,6 +305,19 @@ def _missing(names: Sequence[str]) -> Iterator[LabelProblem]:
             yield LabelProblem(
                 "missing", (name,), f"{name!r} is a label, and looks like a missing value; {mends}"
             )
+
+
+def _nothing(annotations: Annotations, counts: Mapping[str, int]) -> Iterator[LabelProblem]:
+    for column, name in enumerate(annotations.names):
+        if counts[name] and re.sub(r"[\W_]+", "", name.casefold()) in NOTHING:
+            rows = annotations.targets[annotations.targets[:, column] == 1]
+            if int((rows == 1).sum()) == len(rows) < len(annotations):
+                yield LabelProblem(
+                    "nothing",
+                    (name,),
+                    f"{name!r} is on photos without any other label: if it says that none is "
+                    f'present, `no_finding` "{name}" takes it so',
+                )
 
 
 def _numbers(names: Sequence[str]) -> Iterator[LabelProblem]:
