@@ -73,7 +73,7 @@ def test_evidence_of_the_surest_label_covers_the_photo_until_another_is_pointed_
     veil.wait_for()
     assert page.locator("#stage figcaption").inner_text() == "red.png: evidence for red"
     assert page.locator("#stage .marks").inner_text() == "red"
-    assert "evidence in logits" in page.locator("#stage .scale").inner_text()
+    assert "logits" in page.locator("#stage .scale").inner_text()
     size, photo = veil.bounding_box(), page.locator("#stage .photo").bounding_box()
     assert size == pytest.approx(photo, abs=1)
     mark = page.locator(".mark").bounding_box()
@@ -175,11 +175,15 @@ def test_an_example_is_recognised(visit, start):
 
 
 def test_a_stopped_server_is_reported(visit, start, photos):
-    server = start()
-    page = visit(server.address)
-    server.stop()
+    page = visit(start().address)
+    page.route("**/v1/predict*", lambda route: route.abort())
     upload(page, photos / "red.png")
     assert "does not respond" in page.locator("#trouble-text").inner_text()
+    assert page.locator("#stage .photo").is_visible()
+    page.unroute("**/v1/predict*")
+    page.get_by_role("button", name="Try again").click()
+    page.locator('.strip .done[title="red.png"]').wait_for()
+    assert found(page) == ["red"]
 
 
 def test_a_token_is_asked_for_until_it_is_right(chromium, start, photos):

@@ -57,6 +57,13 @@ def test_the_page_holds_the_table_and_neither_requests_nor_runs_what_it_shows(ro
     assert HOSTILE not in written
 
 
+def test_a_page_says_how_many_labels_it_leaves_out(rows, monkeypatch):
+    monkeypatch.setattr(label_error_page, "MOST_SHOWN", 1)
+    page = Page(label_errors_page(rows, shown() * 3, "labels.csv"))
+    assert "3 labels that may be wrong" in page.text
+    assert "the first 1 of which" in page.text
+
+
 def test_a_photo_that_does_not_open_has_no_picture(rows):
     Path(rows.paths[2]).write_bytes(b"no photo")
     assert Page(label_errors_page(rows, shown(), "labels.csv")).all("img") == []

@@ -31,7 +31,7 @@ export async function ask(path, options = {}) {
       await pause(1000 * Number(response.headers.get("Retry-After") || 1));
     } else {
       const told = await answer(response);
-      throw new RequestError(told.error || `The server responded with status ${response.status}.`, response.status, told);
+      throw new RequestError(told.error?.replace(/^photo: /, "") || `The server responded with status ${response.status}.`, response.status, told);
     }
   }
 }

@@ -15,9 +15,10 @@ export class EvidenceStage {
     this.caption = element("figcaption", {});
     this.bar = element("img", { alt: "Colours from no evidence to the strongest" });
     this.top = element("span", {});
-    this.scale = element("p", { class: "scale", hidden: true }, element("span", {}, "0"), this.bar, this.top);
+    this.scale = element("p", { class: "scale", hidden: true, title: "What a place adds to the label's score, in logits" }, element("span", {}, "0"), this.bar, this.top);
     const frame = element("div", { class: "frame" }, this.image, this.veil, this.marks);
     figure.replaceChildren(frame, this.caption, this.scale);
+    this.image.addEventListener("error", () => this.image.removeAttribute("src"));
     this.image.addEventListener("load", () => {
       frame.style.setProperty("--aspect", this.image.naturalWidth / this.image.naturalHeight);
     });
@@ -47,7 +48,7 @@ export class EvidenceStage {
     this.scale.hidden = !overlay?.top;
     if (overlay !== undefined) {
       this.veil.src = overlay.picture;
-      this.top.textContent = `${overlay.top.toPrecision(3)}, evidence in logits`;
+      this.top.textContent = `${overlay.top.toPrecision(3)} logits`;
     }
     this.marks.replaceChildren(...marks(asked === null ? labels : [name], overlays));
     const about = overlay?.peak === null ? `no evidence for ${name}` : `evidence for ${name}`;

@@ -1,7 +1,7 @@
 // Chosen photos: predicted labels, evidence, and the user's review.
 
 import { ask, json, withPhoto } from "./api.js";
-import { byId, element } from "./dom.js";
+import { byId, element, sentence } from "./dom.js";
 import { EvidenceStage } from "./evidence_stage.js";
 import { FoundPhotos } from "./found_photos.js";
 import { listed, scoreLine } from "./score_line.js";
@@ -61,17 +61,31 @@ class PhotosView {
     this.photos.push(...added);
     this.choose(added[0]);
     for (const photo of added) {
-      try {
-        const response = await json(`/v1/predict?evidence=true&scores=${SCORES}`, withPhoto(photo.file));
-        Object.assign(photo, { response: response.photos[0], state: "done" });
-        byId("status").textContent = `${photo.file.name}: ${this.accepted(photo).map((label) => label.name).join(", ") || "no label found"}`;
-      } catch (error) {
-        photo.state = "failed";
-        this.onTrouble(new Error(`${photo.file.name}: ${error.message}`));
-      }
-      this.showStrip();
+      await this.recognise(photo);
       if (photo === this.current) this.choose(photo.state === "failed" ? (this.nextTo(photo, added) ?? photo) : photo);
     }
+  }
+
+  async recognise(photo) {
+    try {
+      const response = await json(`/v1/predict?evidence=true&scores=${SCORES}`, withPhoto(photo.file));
+      Object.assign(photo, { response: response.photos[0], state: "done" });
+      byId("status").textContent = `${photo.file.name}: ${this.accepted(photo).map((label) => label.name).join(", ") || "no label found"}`;
+    } catch (error) {
+      photo.state = "failed";
+      photo.problem = error.message;
+      this.onTrouble(new Error(`${photo.file.name}: ${error.message}`));
+    }
+    this.showStrip();
+  }
+
+  /** Recognise a photo once more, as when the server was away. */
+  async retry(photo) {
+    this.onTrouble(null);
+    photo.state = "busy";
+    this.choose(photo);
+    await this.recognise(photo);
+    if (photo === this.current) this.choose(photo);
   }
 
   /** The photo after one that could not be read, so that labels are seen at once. */
@@ -108,7 +122,7 @@ class PhotosView {
             {
               class: photo.state,
               title: photo.file.name,
-              "aria-label": photo.state === "failed" ? `${photo.file.name}, which could not be read` : photo.file.name,
+              "aria-label": photo.state === "failed" ? `${photo.file.name}, which was not recognised` : photo.file.name,
               "aria-current": photo === this.current ? "true" : null,
               click: () => this.choose(photo),
             },
@@ -127,9 +141,15 @@ class PhotosView {
     if (photo === null) return;
     const { found, below } = photo.state === "done" ? listed(photo.response, this.strictness) : { found: [], below: [] };
     this.stage.show({ url: photo.url, name: photo.file.name, evidence: photo.response?.evidence ?? null, labels: found });
-    byId("found-title").textContent = { busy: "Recognising …", failed: "This photo could not be read", done: "Labels" }[photo.state];
+    byId("found-title").textContent = { busy: "Recognising …", failed: "Not recognised", done: "Labels" }[photo.state];
     byId("found").replaceChildren(...found.map((name) => this.row(photo, name)));
     if (photo.state === "done" && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
+    if (photo.state === "failed") {
+      byId("found").append(
+        element("li", {}, element("p", { class: "faint" }, sentence(photo.problem))),
+        element("li", {}, element("button", { type: "button", click: () => this.retry(photo) }, "Try again")),
+      );
+    }
     byId("below").replaceChildren(...below.map((name) => this.row(photo, name)));
     byId("below-title").hidden = !below.length;
     this.showDownloads();

@@ -201,7 +201,7 @@ class Background:
                 least_side=self._encoder.least_side,
             )
         except DataError as error:
-            return _Read(photo, None, None, str(error))
+            return _Read(photo, None, None, str(error).removeprefix("photo: "))
         except FileNotFoundError:
             return _Read(photo, None, None, "it is not there any more")
         except OSError as error:

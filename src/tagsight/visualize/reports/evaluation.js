@@ -160,36 +160,42 @@ function changedPhotos(label, place) {
   const correct = Math.abs(label.correct[place] - label.correct[from]);
   const wrong = Math.abs(label.wrong[place] - label.wrong[from]);
   const verb = lower ? "gain the label" : "lose the label";
+  if (!correct && !wrong) {
+    return [make("p", { textContent: `No photo ${lower ? "gains" : "loses"} the label.` })];
+  }
   const text =
     `${photos(correct + wrong)} ${verb}: ${correct} that ${correct === 1 ? "has" : "have"} it, ` +
     `${wrong} that ${wrong === 1 ? "does" : "do"} not.`;
   const [low, high] = lower ? [place, from] : [from, place];
   const changed = label.nearest.filter(([, reached]) => reached > low && reached <= high);
   const parts = [make("p", { textContent: text })];
-  if (changed.length) parts.push(gallery(lower ? changed : changed.reverse(), correct + wrong));
+  if (changed.length) parts.push(gallery(lower ? changed : changed.reverse(), correct + wrong, lower));
   return parts;
 }
 
 function nearestPhotos(label) {
   const above = label.nearest.filter(([, reached]) => reached > label.current).reverse();
   const below = label.nearest.filter(([, reached]) => reached <= label.current);
-  return [["Just predicted", above], ["Just not predicted", below]]
+  return [["Just predicted", above, true], ["Just not predicted", below, false]]
     .filter(([, some]) => some.length)
-    .flatMap(([title, some]) => [
+    .flatMap(([title, some, isPredicted]) => [
       make("p", { className: "faint", textContent: title }),
-      gallery(some.slice(0, 6), Math.min(6, some.length)),
+      gallery(some.slice(0, 6), Math.min(6, some.length), isPredicted),
     ]);
 }
 
-function gallery(some, total) {
+// Photos, and whether it is right that the label is predicted for them, or that it is not.
+function gallery(some, total, isPredicted) {
   const list = make("ul", { className: "gallery" });
   for (const [photo, , target] of some.slice(0, MOST_SHOWN)) {
-    const has = target === 1 ? "has it" : target === 0 ? "does not" : "not known";
-    const item = make("li", { className: target === 1 ? "good" : target === 0 ? "bad" : "" });
+    const isKnown = target === 0 || target === 1;
+    const isRight = (target === 1) === isPredicted;
+    const has = `${isRight ? "right" : "wrong"}: ${target === 1 ? "has it" : "does not"}`;
+    const item = make("li", { className: !isKnown ? "" : isRight ? "good" : "bad" });
     const url = data.pictures[photo];
     if (url) item.append(make("img", { src: url, alt: "" }));
     item.append(
-      make("b", { textContent: has }),
+      make("b", { textContent: isKnown ? has : "not known" }),
       make("span", { textContent: data.photos[photo], className: "file" }),
     );
     list.append(item);

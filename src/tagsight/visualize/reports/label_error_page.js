@@ -7,11 +7,16 @@ const { names, photos, splits, targets, errors } = JSON.parse(
 const items = [...document.querySelectorAll(".label-errors > li")];
 const CHOICES = { a: "corrected", k: "kept", u: "unknown" };
 const chosen = new Map();
+let isSaved = true;
+
+const save = document.getElementById("save");
 
 items.forEach((item, place) => {
+  const [row, label] = errors[place];
+  const [given, other] = targets[row][label] === "1" ? ["present", "absent"] : ["absent", "present"];
   const buttons = document.createElement("p");
   buttons.className = "choices";
-  const titles = { a: "Correct (a)", k: "Keep (k)", u: "Unknown (u)" };
+  const titles = { a: `Make it ${other} (a)`, k: `Keep ${given} (k)`, u: "Unknown (u)" };
   for (const [key, title] of Object.entries(titles)) {
     const button = document.createElement("button");
     button.type = "button";
@@ -27,23 +32,29 @@ items.forEach((item, place) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const here = items.findIndex((item) => item.contains(document.activeElement));
-  if (event.key in CHOICES && here >= 0) choose(here, event.key);
+  if (event.key in CHOICES) here < 0 ? move(0) : choose(here, event.key);
   else if (event.key === "ArrowDown" || event.key === "ArrowRight") move(here + 1);
   else if ((event.key === "ArrowUp" || event.key === "ArrowLeft") && here > 0) move(here - 1);
   else return;
   event.preventDefault();
 });
 
-document.getElementById("save").addEventListener("click", () => {
+addEventListener("beforeunload", (event) => isSaved || event.preventDefault());
+
+save.addEventListener("click", () => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([correctedTable()], { type: "text/csv" }));
   link.download = "corrected-labels.csv";
   link.click();
   URL.revokeObjectURL(link.href);
+  isSaved = true;
 });
 
 function choose(place, key) {
   chosen.set(place, key);
+  isSaved = false;
+  const changed = [...chosen.values()].filter((one) => one !== "k").length;
+  save.textContent = `Download the corrected table (${changed} of ${chosen.size} looked at changed)`;
   items[place].querySelector("[role=status]").textContent = CHOICES[key];
   for (const button of items[place].querySelectorAll(".choices button")) {
     button.setAttribute("aria-pressed", String(button.dataset.key === key));

@@ -97,11 +97,11 @@ def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], tit
         )
         raise DataError(msg)
     lead = joined(
-        element("p", f"{amount(len(shown), 'label')} that are probably wrong."),
         element(
             "p",
             "Keys: a takes the correction, k keeps the label, u makes it unknown, arrows move. "
-            "The file that was read stays as it is.",
+            "The file that was read stays as it is, and what you choose is lost with this page "
+            "unless you download the corrected table.",
         ),
         element("p", element("button", "Download the corrected table", type="button", id="save")),
     )
@@ -119,7 +119,7 @@ def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], tit
 
 
 def label_error_list(annotations: Annotations, shown: Sequence[ShownError]) -> Html:
-    """Write the labels as a list of photos, each with the evidence and both opinions.
+    """Write the first labels as a list of photos, each with the evidence and both opinions.
 
     Args:
         annotations: The collection.
@@ -134,7 +134,9 @@ def label_error_list(annotations: Annotations, shown: Sequence[ShownError]) -> H
     items = [_item(annotations, one, pictures) for one in shown[:MOST_SHOWN]]
     if not items:
         return Html()
-    return element("ol", items, class_="label-errors")
+    more = f", the first {len(items)} of which are here" if len(shown) > len(items) else ""
+    count = f"{amount(len(shown), 'label')} that may be wrong, the most probable first{more}."
+    return joined(element("p", count), element("ol", items, class_="label-errors"))
 
 
 def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Html:
