@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from channels import channels_recognizer, corner
 from forks import FORKS
+from labelled import ColourCells, encoder_of
 from PIL.PngImagePlugin import PngInfo
 
 from tagsight.data.photos import deaths
@@ -18,6 +19,10 @@ from tagsight.data.photos.reading import open_photo
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
+from tagsight.tagging.labelling.background import Background
+from tagsight.tagging.labelling.features import Features
+from tagsight.tagging.labelling.project import Project
+from tagsight.tagging.labelling.thumbnails import Thumbnails
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.writing import Manner, Writer
@@ -88,7 +93,22 @@ def check(folder: Path, tell) -> list[str]:
     return sorted(path.name for path in done.hashes)
 
 
-WORK = {work.__name__: work for work in (tag, tag_beside, index, check)}
+def label(folder: Path, tell) -> list[str]:
+    encoder = encoder_of(ColourCells())
+    with Project(folder / "project", folder / "photos") as project:
+        features = Features(project.database, project.folder, encoder.name(), encoder.dimensions)
+        with Thumbnails(project.folder) as thumbnails:
+            background = Background(project, encoder, features, thumbnails, lambda _: None)
+            background.start()
+            background.finish()
+        for name, problem in project.photos.left_out(9):
+            tell(f"{folder / 'photos' / name}: {problem}")
+        photos = project.photos.rows(project.photos.there().tolist())
+        assert background.progress.encoded == len(photos)
+        return sorted(photo.path for photo in photos)
+
+
+WORK = {work.__name__: work for work in (tag, tag_beside, index, check, label)}
 
 
 def carry_out(name: str, folder: Path, *, faulty: bool = True, lasting: bool = True) -> None:
@@ -112,7 +132,13 @@ def run(*arguments, **options) -> int | None:
 
 @pytest.mark.parametrize(
     ("name", "death"),
-    [("tag", "SIGABRT"), ("tag_beside", "SIGSEGV"), ("index", "SIGABRT"), ("check", "SIGSEGV")],
+    [
+        ("tag", "SIGABRT"),
+        ("tag_beside", "SIGSEGV"),
+        ("index", "SIGABRT"),
+        ("check", "SIGSEGV"),
+        ("label", "SIGABRT"),
+    ],
 )
 def test_a_photo_that_ends_the_process_is_named_and_left_out_from_the_next_start_on(
     tmp_path, name, death

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.check import content_hash, photo_content
+from tagsight.data.photos.deaths import noted, watched
 from tagsight.data.photos.reading import open_photo, whole_size
 from tagsight.data.photos.traits import look_of
 from tagsight.errors import DataError
@@ -138,9 +139,10 @@ class Background:
         yield_to_others()
         try:
             self._project.photos.search(self._on_found)
-            self._encode()
-            if self._suggestions is not None:
-                self._suggestions.compute(self._on_part)
+            with watched():
+                self._encode()
+                if self._suggestions is not None:
+                    self._suggestions.compute(self._on_part)
         except _Stopped:
             return
         except (DataError, OSError, RuntimeError, sqlite3.Error) as error:
@@ -193,13 +195,12 @@ class Background:
         return [self._read_one(photo) for photo in batch if not self._stopped.is_set()]
 
     def _read_one(self, photo: Photo) -> _Read:
+        most, least_side = self._encoder.runtime.max_photo_memory, self._encoder.least_side
         try:
-            content = photo_content(self._project.photos.path_of(photo))
-            decoded = open_photo(
-                content,
-                max_memory=self._encoder.runtime.max_photo_memory,
-                least_side=self._encoder.least_side,
-            )
+            path = self._project.photos.path_of(photo)
+            content = photo_content(path)
+            with noted(path, max_memory=most, least_side=least_side):
+                decoded = open_photo(content, max_memory=most, least_side=least_side)
         except DataError as error:
             return _Read(photo, None, None, str(error).removeprefix("photo: "))
         except FileNotFoundError:
