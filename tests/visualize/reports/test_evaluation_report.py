@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,13 @@ def test_labels_without_photos_and_models_that_only_rank_are_reported(photos):
     assert "no test photo" in page.text
     assert "not in the data" in page.text
     assert "Calibration:" not in page.text
+
+
+def test_a_report_takes_the_memory_that_measuring_has_freed(photos):
+    found, threads = measured(photos), set()
+    found.model.system.register_forward_pre_hook(lambda *_: threads.add(get_ident()))
+    evaluation_report(found, "Evaluation", RUNTIME)
+    assert threads == {get_ident()}  # what other threads allocate comes on top
 
 
 def test_a_photo_that_is_gone_has_no_picture_and_its_name(photos, tmp_path):

@@ -12,6 +12,7 @@ from tagsight.inference.heatmaps import overlay, scale_top
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.notebook import evidence_scale
 from tagsight.inference.recognizer import Recognizer
+from tagsight.runtime.threads import batched
 from tagsight.visualize.reports.elements import Html, element
 
 if TYPE_CHECKING:
@@ -66,11 +67,16 @@ class EvidenceFigures:
         self._results: dict[Path, Result] = {}
 
     def recognise(self, photos: Iterable[Path]) -> None:
-        """Recognise the photos that are to be drawn; those that cannot be read are left out."""
+        """Recognise the photos that are to be drawn; those that cannot be read are left out.
+
+        One batch at a time, in this thread: it takes the memory that measuring the model has freed,
+        which the memory of other threads would come on top of.
+        """
         waiting = [path for path in dict.fromkeys(photos) if path not in self._results]
-        for result in self._recognizer.recognize(waiting, on_error=lambda *_: None):
-            assert result.path is not None
-            self._results[result.path] = result
+        for batch in batched(waiting, self._recognizer.batch_size):
+            for path, result in zip(batch, self._recognizer.answers(batch), strict=True):
+                if not isinstance(result, DataError):
+                    self._results[path] = result
 
     def evidence(self, path: Path, label: str, alt: str) -> Evidence | None:
         """Draw the evidence for a label on a photo that was recognised; None if it cannot be read.
