@@ -1,21 +1,16 @@
-"""Description of an index on disk, and errors of damaged indexes."""
+"""Description of an index on disk."""
 
 from __future__ import annotations
 
-import os
-import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tagsight.data.source import check_labels
-from tagsight.errors import FULL, DataError
-from tagsight.runtime.files import quoted_os_error
+from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 VERSION = 1
@@ -25,9 +20,6 @@ LARGEST = 2**26
 
 LONGEST = 2**16
 """Largest dimension of an embedding."""
-
-_PLACE = re.compile(r",? /\S+\.rs:\d+.*", re.DOTALL)
-"""Position in the source of LanceDB, which it appends to its errors."""
 
 
 @dataclass(frozen=True)
@@ -109,58 +101,3 @@ def _facts(content: _Content) -> Facts:
         tuple(content.thresholds),
         content.length,
     )
-
-
-@contextmanager
-def lancedb_errors(folder: Path) -> Iterator[None]:
-    """Turn any error that LanceDB raises within the block into a `DataError`.
-
-    Raises:
-        DataError: If the block raises an error.
-        OSError: If the disk is full.
-
-    Example:
-        >>> from pathlib import Path
-        >>> try:
-        ...     with lancedb_errors(Path("index")):
-        ...         raise RuntimeError("no such table")
-        ... except DataError as error:
-        ...     print(str(error).partition(";")[0])
-        index: expected an index that can be read and written, got: no such table
-    """
-    try:
-        yield
-    except (DataError, MemoryError):
-        raise
-    except BaseException as error:
-        # A panic in Rust is not an Exception, and its type cannot be imported.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        if (disk := quoted_os_error(str(error))) is not None and disk.errno in FULL:
-            raise OSError(disk.errno, disk.strerror, str(folder)) from error
-        reason = _PLACE.sub("", str(error)).strip().partition("\n")[0]
-        msg = (
-            f"{folder}: expected an index that can be read and written, got: "
-            f"{reason or type(error).__name__:.300}; if it is damaged, delete it and make it again"
-        )
-        raise DataError(msg) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Discard what a panic in LanceDB writes to the terminal.
-
-    This redirects standard error of the whole process, so no other thread should be running.
-
-    Example:
-        >>> with quiet():
-        ...     _ = os.write(2, b"a panic")
-    """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

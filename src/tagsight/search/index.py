@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import warnings
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tagsight.errors import DataError, needs_extra
+from tagsight.errors import DataError
 from tagsight.runtime.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
-from tagsight.search.facts import FACTS, VERSION, Facts, lancedb_errors, quiet, read_facts
+from tagsight.search.facts import FACTS, VERSION, Facts, read_facts
+from tagsight.search.library import lancedb_errors, lancedb_module, quiet
 from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class SearchIndex:
     """
 
     def __init__(self, folder: Path, facts: Facts, *, make: bool) -> None:
-        lancedb = _lancedb()
+        lancedb = lancedb_module()
         self.folder = folder
         self.facts = facts
         with lancedb_errors(folder), quiet():
@@ -390,11 +390,3 @@ def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401
         "vector": vectors([unit(entry.embedding) for entry in entries]),
     }
     return pa.table(columns, schema=_schema(facts))
-
-
-def _lancedb() -> Any:  # noqa: ANN401 - it has no types
-    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of equal vectors
-    os.environ.setdefault("RUST_BACKTRACE", "0")
-    with needs_extra("search", "for an index"):
-        import lancedb
-    return cast("Any", lancedb)

@@ -1,0 +1,99 @@
+"""LanceDB: how it is imported, and its errors."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from tagsight.errors import FULL, DataError, needs_extra
+from tagsight.runtime.files import quoted_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LANCEDB = {
+    "LANCEDB_LOG": "error",  # it warns of equal vectors
+    "RUST_BACKTRACE": "0",
+    # Bytes that it reads ahead when it compacts and builds a vector index, in place of gigabytes.
+    "LANCE_DEFAULT_IO_BUFFER_SIZE": str(2**25),
+    "LANCE_SHUFFLE_BATCH_BYTES": str(2**24),
+}
+"""What the environment tells LanceDB, unless it tells something else."""
+
+_PLACE = re.compile(r",? /\S+\.rs:\d+.*", re.DOTALL)
+"""Position in the source of LanceDB, which it appends to its errors."""
+
+
+def lancedb_module() -> Any:  # noqa: ANN401 - it has no types
+    """Import LanceDB, after telling it what it reads from the environment.
+
+    Raises:
+        DataError: If the extra is not installed.
+
+    Example:
+        >>> lancedb_module().__name__
+        'lancedb'
+    """
+    for name, value in LANCEDB.items():
+        os.environ.setdefault(name, value)
+    with needs_extra("search", "for an index"):
+        import lancedb
+    return cast("Any", lancedb)
+
+
+@contextmanager
+def lancedb_errors(folder: Path) -> Iterator[None]:
+    """Turn any error that LanceDB raises within the block into a `DataError`.
+
+    Raises:
+        DataError: If the block raises an error.
+        OSError: If the disk is full.
+
+    Example:
+        >>> from pathlib import Path
+        >>> try:
+        ...     with lancedb_errors(Path("index")):
+        ...         raise RuntimeError("no such table")
+        ... except DataError as error:
+        ...     print(str(error).partition(";")[0])
+        index: expected an index that can be read and written, got: no such table
+    """
+    try:
+        yield
+    except (DataError, MemoryError):
+        raise
+    except BaseException as error:
+        # A panic in Rust is not an Exception, and its type cannot be imported.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        if (disk := quoted_os_error(str(error))) is not None and disk.errno in FULL:
+            raise OSError(disk.errno, disk.strerror, str(folder)) from error
+        reason = _PLACE.sub("", str(error)).strip().partition("\n")[0]
+        msg = (
+            f"{folder}: expected an index that can be read and written, got: "
+            f"{reason or type(error).__name__:.300}; if it is damaged, delete it and make it again"
+        )
+        raise DataError(msg) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Discard what a panic in LanceDB writes to the terminal.
+
+    This redirects standard error of the whole process, so no other thread should be running.
+
+    Example:
+        >>> with quiet():
+        ...     _ = os.write(2, b"a panic")
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
