@@ -202,6 +202,12 @@ def test_judgements_wait_in_the_browser_while_the_server_is_away(visit, serve):
     press(page, "r", "r")
     page.locator("#trouble-text", has_text="2 judgements are kept in this browser").wait_for()
     has_state(page, 1, "dog absent")
+    press(page, "n")
+    page.keyboard.type("cat")
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("labels?as=me")):
+        press(page, "Enter")
+    page.evaluate("fetch('/label/project').catch(() => null)")
+    assert "kept in this browser" in page.locator("#trouble-text").inner_text()
     again, _ = serve(port=server.port)
     page.locator("#trouble").wait_for(state="hidden")
     sent(page)

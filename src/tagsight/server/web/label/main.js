@@ -45,7 +45,7 @@ function follow({ project, judging, desk, events, outbox, notices }) {
       return;
     }
     judging.take(detail.changes);
-    if (detail.by !== person) notices.tell(`${amount(detail.changes.length, "photo")} judged by ${detail.by}`);
+    if (detail.by !== person) notices.tell(`${amount(detail.changes.length, "photo")} judged ${detail.by === "me" ? "in another tab" : `by ${detail.by}`}`);
   });
   events.addEventListener("labels", () => project.refresh());
   events.addEventListener("features", ({ detail }) => project.take(detail));

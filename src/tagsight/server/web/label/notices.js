@@ -22,9 +22,9 @@ export class Notices {
     if (this.#count || (before && byId("told").textContent === before)) this.tell(this.#count);
   }
 
-  /** Say what went wrong, until it is closed. */
+  /** Say what went wrong, until it is closed; that the server is away says why, and comes first. */
   trouble(message) {
-    this.#show(sentence(message));
+    if (this.#said !== "standing") this.#show(sentence(message));
   }
 
   /** Follow progress, and whether judgements reach the server. */
