@@ -27,6 +27,15 @@ def test_a_column_that_another_split_lacks_is_unknown_there(read):
     ) == (("dog", "sky"), [[1, 0], [0, -1]], ("train", "val"))
 
 
+def test_a_list_of_classes_beside_boxes_is_no_table_of_photos(read):
+    assert read(
+        train___annotations_DOT_csv="a.jpg,1,1,9,9,dog\n",
+        train___classes_DOT_csv="dog,0\nsky,1\n",
+        valid___annotations_DOT_csv="a.jpg,1,1,9,9,sky\na.jpg,1,1,9,9,dog\n",
+        valid___classes_DOT_csv="dog,0\nsky,1\n",
+    ) == (("dog", "sky"), [[1, 0], [1, 1]], ("train", "val"))
+
+
 @pytest.mark.parametrize("place", ["Train", "TRAINING", "data/train", "train_set"])
 @pytest.mark.parametrize(
     ("name", "table"),

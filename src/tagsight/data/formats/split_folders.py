@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TABLES = (
-    *("_classes.csv", "metadata.csv", "metadata.jsonl", "metadata.parquet"),
     "_annotations.csv",
+    "_classes.csv",
+    *(f"metadata.{e}" for e in ("csv", "jsonl", "parquet")),
 )
+"""Names of tables; beside Roboflow's boxes its list of classes is none."""
 
 
 def recognises(source: Path) -> bool:
