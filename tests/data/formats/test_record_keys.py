@@ -52,6 +52,12 @@ def test_a_split_is_recognised_by_its_values(read, key):
         assert rows.splits == ("train", "test")
 
 
+def test_lines_may_have_their_labels_as_annotations(read):
+    each = [{**row, "annotations": [{"label": row["labels"][0], "bbox": []}]} for row in PAIR]
+    rows = read(records(*({key: row[key] for key in ("image", "annotations")} for row in each)))
+    assert (rows.names, rows.targets.tolist()) == LABELS
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -160,6 +166,7 @@ PAIRS = ("a.jpg", "cat"), ("a.jpg", "dog"), ("b.jpg", "dog"), ("b.jpg", "cat")
         ("present", [1, 0, 1, 0]),
         ("positive", [True, False, True, False]),
         ("score", [0.9, 0, 1, 0.2]),
+        ("relevance", [0.9, 0, 1, 0.2]),
     ],
 )
 def test_a_record_that_states_an_absence_does_not_make_a_label_present(read, key, values):

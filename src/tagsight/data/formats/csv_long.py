@@ -185,6 +185,7 @@ def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) 
     if not 0 <= confidence <= 1:
         msg = (
             f"{table.where(row.number)}: expected a confidence in [0, 1], or nothing, got {cell!r}"
+            f"; if {table.names[layout.confidence]!r} is something else, leave it out with `ignore`"
         )
         raise DataError(msg)
     return int(confidence >= PRESENT_FROM)

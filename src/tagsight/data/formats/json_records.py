@@ -63,12 +63,13 @@ def recognises(source: Path) -> bool:
 def _has_records(source: Path) -> bool:
     """Return whether a file begins with a record, or is an object that stands for several."""
     top, keys, lines = outline(source)
-    if OTHERS.intersection(map(str.lower, keys)):
+    is_object = top == "{" and not lines and not source.name.lower().endswith(ENDINGS)
+    others = OTHERS if is_object or top == "[" else OTHERS - {"annotations"}
+    if others.intersection(map(str.lower, keys)):
         return False
     photo = first_key(PHOTO_KEYS, keys)
     if photo is None:
         return has_photos_by_label(source)
-    is_object = top == "{" and not lines and not source.name.lower().endswith(ENDINGS)
     return not is_object or keys[photo] in "[{" or first_key(LABEL_KEYS, keys) is not None
 
 

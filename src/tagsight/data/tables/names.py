@@ -41,7 +41,9 @@ MAYBE_LABELS = ("species", "commonname", "scientificname", "taxon", "taxonname")
 """Names of a column with labels, as of camera traps, if no columns of targets are beside it."""
 
 NUMBERED_LABELS = re.compile(r"(?:label|tag|class|category|keyword)s?\d+")
-CONFIDENCE_COLUMNS = frozenset({"confidence", "score", "probability", "conf", "prob"})
+CONFIDENCE_COLUMNS = frozenset(
+    {"confidence", "score", "probability", "conf", "prob", "relevance", "certainty", "likelihood"}
+)
 VALUE_COLUMNS = frozenset(
     {"present", "presence", "ispresent", "positive", "ispositive", "value", "target", "answer"}
     | {"exists", "truth", "groundtruth", "gt", "result", "outcome", "status", "verdict"}
