@@ -171,6 +171,18 @@ def test_a_source_of_no_format_is_told_what_the_nearest_one_lacks(
     assert "\n" not in told  # a line break would be escaped on the terminal
 
 
+@pytest.mark.parametrize("place", ["images", "photos", "img", "JPEGImages"])
+@pytest.mark.parametrize("format_", ["csv-list", "json-records", "label-studio", "mmpretrain"])
+def test_photos_are_in_the_usual_folders_beside_a_file_of_any_format(tmp_path, format_, place):
+    source = EXAMPLES[format_](tmp_path, PHOTOS).source
+    for photo in PHOTOS:
+        (tmp_path / place / photo).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place / photo).touch()
+    found = read_annotations(source)
+    assert {path.name for path in found.paths} == set(PHOTOS)
+    assert all(path.is_file() for path in found.paths)
+
+
 @pytest.mark.parametrize("beside", [None, "notes.txt", "settings.json", "a.caption"])
 def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path, beside):
     (tmp_path / "a.jpg").touch()

@@ -78,6 +78,21 @@ class Columns:
             require_encoding(self.encoding)
 
 
+PLACES = ("images", "photos", "img", "JPEGImages")
+"""Usual names of the folder of photos beside labels."""
+
+
+def usual_folders(base: Path) -> list[Path]:
+    """Return the folders that photos are usually in: that of their labels, and some in it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> [folder.as_posix() for folder in usual_folders(Path("export"))]
+        ['export', 'export/images', 'export/photos', 'export/img', 'export/JPEGImages']
+    """
+    return [base, *(base / name for name in PLACES)]
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """Choices that a source of labels leaves open; None leaves a choice to the reader.
@@ -142,6 +157,21 @@ class ReadOptions:
             ['mine']
         """
         return list(usual) if self.images is None else [self.images]
+
+    def folders_around(self, base: Path, *further: Path) -> list[Path]:
+        """Return the folder given, or the usual ones for the labels in a folder.
+
+        Args:
+            base: Folder of the labels.
+            further: Folders that photos of the format may be in as well.
+
+        Example:
+            >>> from pathlib import Path
+            >>> options = ReadOptions(images=Path("mine"))
+            >>> [folder.as_posix() for folder in options.folders_around(Path("export"))]
+            ['mine']
+        """
+        return self.folders(*usual_folders(base), *further)
 
 
 DEFAULTS = ReadOptions()

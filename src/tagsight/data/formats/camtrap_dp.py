@@ -17,7 +17,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import read_json
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, is_file, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import header_of, named_rows
 from tagsight.data.tables.names import is_photo
 from tagsight.data.taxa import RANKS, Taxa
@@ -157,7 +156,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         )
         for key, one in seen.items()
     ]
-    folders = options.folders(folder, *(folder / name for name in PLACES))
+    folders = options.folders_around(folder)
     table = tabulate(folder, photos, folders=folders)
     by_name = {media[key].name: media[key] for key in seen}
     return [

@@ -8,7 +8,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -79,8 +78,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         )
         for photo, values in stated
     ]
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, photos, names=names, folders=folders)]
 
 

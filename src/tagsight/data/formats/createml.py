@@ -79,7 +79,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     inside = files[0].parent != source and source.is_dir()
     photos = [photo for file in files for photo in _photos(file, inside=inside)]
     base = source if source.is_dir() else source.parent
-    folders = options.folders(base, base / "images")
+    folders = options.folders_around(base)
     return [tabulate(source, photos, folders=folders)]
 
 

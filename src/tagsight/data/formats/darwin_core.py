@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from tagsight.data.format import Format
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, is_file, photo_path, require_file
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import delimiter_of, header_of
 from tagsight.data.tables.names import is_address, is_photo
 from tagsight.data.tables.text import records
@@ -139,7 +138,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             "none; export the archive with its multimedia, and occurrences with their species"
         )
         raise DataError(msg)
-    folders = options.folders(folder, *(folder / name for name in PLACES))
+    folders = options.folders_around(folder)
     return [replace(tabulate(folder, photos, folders=folders), other_names=ids)]
 
 

@@ -9,7 +9,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, is_unfinished, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -86,8 +85,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         photos = [one._replace(photo=name) for one, name in zip(photos, others, strict=True)]
     classes = [one for key in ("label_classes", "tag_classes") for one in content.get(key) or []]
     names = [clean_name(name, str(source)) for one in classes for name in _name(one)]
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, photos, names=names, folders=folders)]
 
 

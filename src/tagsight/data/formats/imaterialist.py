@@ -8,7 +8,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
 
@@ -69,8 +68,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         photo, given = _entry(entry, f"{source}: annotations[{number}]")
         labels.setdefault(photo, set()).update(given)
     photos = [PhotoLabels(photo, given) for photo, given in labels.items()]
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES), base / source.stem)
+    folders = options.folders_around(source.parent, source.with_suffix(""))
     return [tabulate(source, photos, folders=folders)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tagsight.data.format import Format
+from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats import imaterialist
 from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key
@@ -126,7 +126,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             msg = f"{source}: record {number}: expected {WHAT}, got {shortened(record)}"
             raise DataError(msg)
     base = source.parent
-    part = read_records(source, records, options, [base, base / "images", base / "photos"])
+    part = read_records(source, records, options, usual_folders(base))
     return [with_class_names(part, base)]
 
 

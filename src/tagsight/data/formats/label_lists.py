@@ -9,10 +9,9 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.format import Format
+from tagsight.data.format import PLACES, Format
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, is_file, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.data.tables.text import text_of
 from tagsight.errors import DataError

@@ -147,10 +147,8 @@ def folders(file: Path, options: ReadOptions) -> list[Path]:
         >>> from pathlib import Path
         >>> from tagsight.data.format import DEFAULTS
         >>> [folder.as_posix() for folder in folders(Path("export/project.json"), DEFAULTS)]
-        ['export', 'export/images', 'export/photos']
+        ['export', 'export/images', 'export/photos', 'export/img', 'export/JPEGImages']
     """
     own = options.label_studio_files and options.label_studio_files.absolute()
     found = [own, own / "media" / "upload", own / "upload"] if own else []
-    if options.images:
-        return [*found, options.images]
-    return [*found, file.parent, file.parent / "images", file.parent / "photos"]
+    return [*found, *options.folders_around(file.parent)]

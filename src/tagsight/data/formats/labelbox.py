@@ -11,7 +11,6 @@ from tagsight.data.formats.labelbox_first import LabelledRow, is_first_form, rea
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -82,8 +81,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         PhotoLabels(photo, {*(answers.label(*pair) for pair in pairs), *objects})
         for photo, pairs, objects in given
     ]
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, photos, folders=folders)]
 
 

@@ -9,7 +9,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -104,8 +103,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         model.detection_from,
         model.classification_from,
     )
-    base = source.parent
-    return [tabulate(source, photos, folders=options.folders(base, *(base / p for p in PLACES)))]
+    return [tabulate(source, photos, folders=options.folders_around(source.parent))]
 
 
 def _content(source: Path) -> tuple[list[Any], _Model]:

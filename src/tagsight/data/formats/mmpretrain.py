@@ -68,7 +68,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         for number, entry in enumerate(entries)
     ]
     base = source.parent
-    folders = options.folders(base, base / "images", base / source.stem)
+    folders = options.folders_around(base, base / source.stem)
     return [tabulate(source, photos, names=names, folders=folders)]
 
 

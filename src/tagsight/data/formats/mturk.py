@@ -10,7 +10,6 @@ from tagsight.data.answers import Answers
 from tagsight.data.format import Format
 from tagsight.data.photo_labels import tabulate
 from tagsight.data.source import photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import header_of, named_rows
 from tagsight.data.tables.names import is_address, is_photo
 from tagsight.data.votes import Votes
@@ -92,8 +91,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     answers.log()
     for photo, pairs in said:
         votes.add(photo, {answers.label(*pair) for pair in pairs})
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, votes.photos(), folders=folders)]
 
 

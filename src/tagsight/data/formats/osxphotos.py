@@ -10,7 +10,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -81,8 +80,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if not any(one.present for one in photos):
         msg = f"{source}: expected photos with keywords, got {amount(len(entries), 'photo')}"
         raise DataError(f"{msg} without; what Photos recognised by itself is not read")
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     if len({one.photo for one in photos}) < len(photos):  # names of cameras recur in a library
         photos = [one._replace(photo=path) for one, path in zip(photos, paths, strict=True)]
     part = tabulate(source, photos, folders=folders)

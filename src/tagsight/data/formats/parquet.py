@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tagsight.data.format import Format
+from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats.arrow_records import read_parquet
 from tagsight.data.formats.records import joined_records, read_records
 from tagsight.data.photos.inside import PhotosInside
@@ -91,7 +91,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     inside.log()
     records = joined_records(str(source), [(table.records, split) for table, split in tables])
     base = source if source.is_dir() else source.parent
-    folders = inside.folders([base, base / "images", base / "photos"])
+    folders = inside.folders(usual_folders(base))
     return [read_records(source, records, options, folders, tables[0][0].classes)]
 
 

@@ -12,7 +12,6 @@ from tagsight.data.json_files import outline, read_json, read_json_lines, shorte
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -122,8 +121,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     names = set().union(*(one.asked for one in said.values()))
     names |= set().union(*(one.all_present or () for one in said.values()))
     photos = [one.labels(photo, names) for photo, one in said.items()]
-    base = source.parent
-    folders = inside.folders(options.folders(base, *(base / name for name in PLACES)))
+    folders = inside.folders(options.folders_around(source.parent))
     return [tabulate(source, photos, folders=folders)]
 
 

@@ -9,7 +9,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json_lines, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -71,8 +70,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         raise DataError(msg)
     if left := len(lines) - len(photos):
         logger.info("%s: %s without labels left out", source, amount(left, "photo"))
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, photos, folders=folders)]
 
 

@@ -8,7 +8,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json_lines, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,8 +62,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         _photo(record, f"{source}:{line}")
         for line, record in read_json_lines(source, f"an object with {PHOTO!r}")
     ]
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, photos, folders=folders)]
 
 

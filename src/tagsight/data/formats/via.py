@@ -10,7 +10,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import LOOK, outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import is_file, photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import header_of, json_cell, named_rows
 from tagsight.data.tables.names import TEXT_COLUMNS
 from tagsight.errors import DataError
@@ -86,8 +85,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     answers = Answers(source)
     photos = [(entry, list(_answers(entry, answers))) for entry in entries]
     answers.log()
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     labels = [
         PhotoLabels(
             entry.photo,

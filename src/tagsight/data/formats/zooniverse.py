@@ -11,7 +11,6 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import shortened
 from tagsight.data.photo_labels import tabulate
 from tagsight.data.source import photo_path
-from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.named_rows import header_of, json_cell, named_rows
 from tagsight.data.tables.names import is_address, is_photo
 from tagsight.data.votes import Votes
@@ -98,8 +97,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             "not each need show what was seen",
             *(source, count),
         )
-    base = source.parent
-    folders = options.folders(base, *(base / name for name in PLACES))
+    folders = options.folders_around(source.parent)
     return [tabulate(source, votes.photos(), folders=folders)]
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from tagsight.data.format import DEFAULTS
+from tagsight.data.format import DEFAULTS, usual_folders
 from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.header_rows import lacks_photos, levels_of, rows_above
 from tagsight.data.tables.joined import kind_of
@@ -44,9 +44,6 @@ OTHERS = (
     frozenset({"classification_id", "annotations"}),
 )
 """Columns of the VGG Image Annotator, Labelbox, Mechanical Turk and Zooniverse: other formats."""
-
-PLACES = ("images", "photos", "img", "JPEGImages")
-"""Folders of photos beside a table."""
 
 
 class CsvTable(Table):
@@ -114,8 +111,7 @@ class CsvTable(Table):
 
     def folders(self, images: Path | None) -> list[Path]:
         """Return ``images``, else the file's folder and the usual ones in it."""
-        base = self.file.parent
-        return [images] if images else [base, *(base / name for name in PLACES)]
+        return [images] if images else usual_folders(self.file.parent)
 
     def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
         """Yield the line number and the cells of each row; blank rows are skipped.
