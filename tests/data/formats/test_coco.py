@@ -33,6 +33,14 @@ def write(tmp_path):
     return write
 
 
+@pytest.mark.parametrize("kept", [("images", "annotations"), ("annotations",)])
+def test_a_file_without_a_list_is_still_coco(write, kept):
+    file = write({key: content()[key] for key in kept})
+    lacking = "images" if "images" not in kept else "categories"
+    with pytest.raises(DataError, match=f"expected a list under '{lacking}'"):
+        read_annotations(file)
+
+
 def test_names_and_never_ids_decide_the_order_of_labels(write):
     rows = read_annotations(write(), format="coco")
     assert (rows.names, rows.targets.tolist()) == (("ape", "zebra"), [[0, 1], [0, 0]])

@@ -39,6 +39,9 @@ ELSEWHERE = frozenset(
 )
 """Keys that other formats have beside a list of photos."""
 
+REFERENCE = "category_id"
+"""Key that refers to another list, as in COCO."""
+
 
 def recognises(source: Path) -> bool:
     r"""Return whether a file begins with an object that has a photo, or photos, and more beside.
@@ -80,7 +83,8 @@ def _nested(source: Path) -> str | None:
         return None
     for key in (key for key, mark in keys.items() if mark == "["):
         within = outline(source, key).keys
-        if first_key(PHOTO_KEYS, within) and first_key(LABEL_KEYS, within):
+        has_both = first_key(PHOTO_KEYS, within) and first_key(LABEL_KEYS, within)
+        if has_both and REFERENCE not in within:
             return key
     return None
 
