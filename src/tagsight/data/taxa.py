@@ -26,7 +26,7 @@ class Taxa:
     """The taxa of a collection, of which one may be above another.
 
     Args:
-        names: Labels that are scientific names.
+        names: Labels; those that begin with a capital letter are scientific names.
         above: The names above some of them, as far as they are known.
 
     Example:
@@ -38,7 +38,7 @@ class Taxa:
     """
 
     def __init__(self, names: Iterable[str], above: Mapping[str, Collection[str]]) -> None:
-        self._names = set(names)
+        self._names = {name for name in names if name[:1].isupper()}
         self._above = above
         self._groups = {name for name in self._names if not is_species(name)}
 

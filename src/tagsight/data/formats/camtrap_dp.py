@@ -41,7 +41,6 @@ LOOK = 2**16
 UNSURE, UNCLASSIFIED = "unknown", frozenset({"unclassified", ""})
 """Types of observations of something that nobody could name, and of those yet to be made."""
 
-NO_TAXA = frozenset({"human", "vehicle"})
 FEWEST_DEPLOYMENTS = 3
 """Deployments from which on each split can have its own."""
 
@@ -170,7 +169,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _taxa(folder: Path, seen: Iterable[_Seen]) -> Taxa:
     """Return the species and groups that people saw, with what the package says is above them."""
-    names = set().union(*(one.present for one in seen)) - NO_TAXA
+    names = set().union(*(one.present for one in seen))
     package, above = folder / PACKAGE, dict[str, set[str]]()
     listed = read_json(package, dict, "a data package").get("taxonomic") if is_file(package) else ()
     for taxon in listed if isinstance(listed, list) else ():
