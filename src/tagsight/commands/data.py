@@ -88,7 +88,6 @@ def data(
     from tagsight.data.description import describe
     from tagsight.data.photos.check import check_photos
     from tagsight.data.rules.problems import label_problems, problem_lines
-    from tagsight.runtime.device import Runtime
 
     annotations = reading.read(data, labels_only=True, write_photos=not labels_only)
     problems = label_problems(annotations)
@@ -98,6 +97,8 @@ def data(
         _record(annotations, output.split_file)
     check = None
     if not (labels_only or annotations.without_photos):
+        from tagsight.runtime.device import Runtime  # 190 MiB, which counting does not need
+
         workers = Runtime.choose("cpu").workers
         with progress("checking photos", len(annotations)) as advance:
             check = check_photos(
