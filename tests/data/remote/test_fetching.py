@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -174,6 +175,22 @@ def test_a_file_is_fetched_once_and_again_when_it_has_changed(bucket, cache, mon
     fetching._facts.cache_clear()
     assert local_file(path).read_bytes() == photo(41)
     assert len(fetched) == 2
+
+
+def test_a_file_stays_while_the_thread_that_was_given_it_may_read_it(tmp_path):
+    cache = DiskCache(tmp_path / "own", budget=1000)
+
+    def given(name):
+        return cache.add(name, ".bin", lambda file: file.write_bytes(bytes(600)))
+
+    with ThreadPoolExecutor(1) as other:
+        reading = other.submit(given, "being read").result()
+        for name in "abc":
+            given(name)
+        assert reading.exists()
+        other.submit(cache.release).result()
+        given("d")
+        assert not reading.exists()
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_budget(tmp_path):

@@ -6,7 +6,8 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import PurePath
-from threading import Lock
+from threading import Lock, get_ident
+from threading import enumerate as threads
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.runtime.files import replacing
@@ -28,11 +29,12 @@ class _Entry(NamedTuple):
 class DiskCache:
     """Files by keys. Several processes may share the folder, and a file appears when it is whole.
 
-    A file's time of modification is when it was last used.
+    A file's time of modification is when it was last used. The last file that each thread of this
+    process was given stays until the thread asks for another, releases it or ends, as it reads it.
 
     Args:
         folder: The folder, created when it is needed.
-        budget: Bytes of all files. A larger file is kept until the next one.
+        budget: Bytes of all files but those that are being read.
 
     Example:
         >>> from pathlib import Path
@@ -50,14 +52,17 @@ class DiskCache:
         self.budget = budget
         self._lock = Lock()
         self._size: int | None = None  # of all files, once known
+        self._given: dict[int, Path] = {}  # to threads
 
     def find(self, key: str, suffix: str) -> Path | None:
         """Return the file of a key, or None."""
         file = self._file(key, suffix)
-        try:
-            os.utime(file)
-        except OSError:
-            return None
+        with self._lock:
+            try:
+                os.utime(file)
+            except OSError:
+                return None
+            self._given[get_ident()] = file
         return file
 
     def add(self, key: str, suffix: str, write: Callable[[Path], object]) -> Path:
@@ -72,11 +77,18 @@ class DiskCache:
         with replacing(file) as temporary:
             write(temporary)
             size = temporary.stat().st_size
+            with self._lock:
+                self._given[get_ident()] = file
         with self._lock:
             self._size = self._total() if self._size is None else self._size + size
             if self._size > self.budget:
-                self._size = self._shrink(file)
+                self._size = self._shrink()
         return file
+
+    def release(self) -> None:
+        """Let the file go that this thread was given last."""
+        with self._lock:
+            self._given.pop(get_ident(), None)
 
     def _file(self, key: str, suffix: str) -> Path:
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
@@ -96,14 +108,17 @@ class DiskCache:
     def _total(self) -> int:
         return sum(entry.size for entry in self._entries())
 
-    def _shrink(self, kept: Path) -> int:
-        """Delete what was used least recently, and return the bytes left."""
+    def _shrink(self) -> int:
+        """Delete what was used least recently and is not being read, and return the bytes left."""
+        alive = {thread.ident for thread in threads()}
+        self._given = {thread: file for thread, file in self._given.items() if thread in alive}
+        kept = {str(file) for file in self._given.values()}
         entries = sorted(self._entries())
         left = sum(entry.size for entry in entries)
         for entry in entries:
             if left <= FILLED * self.budget:
                 break
-            if entry.path != str(kept):
+            if entry.path not in kept:
                 with suppress(FileNotFoundError):
                     os.unlink(entry.path)  # noqa: PTH108 - text, for a million files
                 left -= entry.size

@@ -96,7 +96,7 @@ def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
         [PosixPath('a.jpg'), b'content']
     """
     pool: ThreadPoolExecutor | None = None
-    waiting: deque[tuple[Item, Future[Path] | None]] = deque()
+    waiting: deque[tuple[Item, Future[None] | None]] = deque()
     try:
         for item in items:
             path = item if isinstance(item, Path) and is_remote(item) else None
@@ -104,7 +104,7 @@ def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
                 yield item
                 continue
             pool = pool or ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tagsight-fetch")
-            waiting.append((item, None if path is None else pool.submit(local_file, path)))
+            waiting.append((item, None if path is None else pool.submit(_fetch, path)))
             if len(waiting) > 2 * AT_ONCE:
                 yield _arrived(*waiting.popleft())
         while waiting:
@@ -114,7 +114,12 @@ def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _arrived(item: Item, future: Future[Path] | None) -> Item:
+def _fetch(path: Path) -> None:
+    local_file(path)
+    _cache().release()
+
+
+def _arrived(item: Item, future: Future[None] | None) -> Item:
     if future is not None:
         with suppress(DataError, OSError):
             future.result()
