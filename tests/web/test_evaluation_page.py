@@ -75,7 +75,7 @@ def test_photos_that_change_are_shown_and_the_threshold_can_be_taken_back(opened
     page.get_by_role("button", name="Back to the model's threshold").click()
     assert page.locator("tr[data-label='1']").inner_text() == before
     assert "Just predicted" in panel.inner_text()
-    for gallery, right in zip(panel.locator(".gallery").all(), ("has it", "does not"), strict=True):
+    for gallery, right in zip(panel.locator(".gallery").all(), ("present", "absent"), strict=True):
         shown = gallery.locator("li b").all_inner_texts()
         assert any(right in text for text in shown)
         assert all(text.startswith("right") == (right in text) for text in shown), shown

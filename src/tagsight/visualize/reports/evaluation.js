@@ -190,7 +190,7 @@ function gallery(some, total, isPredicted) {
   for (const [photo, , target] of some.slice(0, MOST_SHOWN)) {
     const isKnown = target === 0 || target === 1;
     const isRight = (target === 1) === isPredicted;
-    const has = `${isRight ? "right" : "wrong"}: ${target === 1 ? "has it" : "does not"}`;
+    const has = `${isRight ? "right" : "wrong"}: ${target === 1 ? "present" : "absent"}`;
     const item = make("li", { className: !isKnown ? "" : isRight ? "good" : "bad" });
     const url = data.pictures[photo];
     if (url) item.append(make("img", { src: url, alt: "" }));
