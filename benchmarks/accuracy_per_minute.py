@@ -3,13 +3,13 @@
     make accuracy DATA=labels.csv IMAGES=photos
 
 Every way begins with labels and photos, with an empty cache, and with the same weights of
-EfficientNet-Lite0 (`best-cpu` has those of Lite2 as well); its clock starts with its process. Our
-recipes run by the command line, and each epoch is a point. The linear model is scikit-learn's
-`LogisticRegression` on the mean of the last grid, which timm's network computes once of each photo.
-fastai's `fine_tune` trains the head for an epoch and then all weights, with its own augmentation
-and rates. All are measured by mAP on `val`, where nothing but our recipes' epoch is chosen. Peers
-have no unknown targets: for them these are absent in training. Without DATA nothing is measured;
-ways whose package is missing are left out.
+EfficientNet-Lite0 (`gcam-cpu` and `best-cpu` have those of Lite2 as well); its clock starts with
+its process. Our recipes run by the command line, and each epoch is a point. The linear model is
+scikit-learn's `LogisticRegression` on the mean of the last grid, which timm's network computes once
+of each photo. fastai's `fine_tune` trains the head for an epoch and then all weights, with its own
+augmentation and rates. All are measured by mAP on `val`, where nothing but our recipes' epoch is
+chosen. Peers have no unknown targets: for them these are absent in training. Without DATA nothing
+is measured; ways whose package is missing are left out.
 """
 
 from __future__ import annotations

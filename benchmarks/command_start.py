@@ -2,7 +2,7 @@
 
 Usage errors, help and lists are answered within 0.7 s, which importing torch alone exceeds on most
 machines; commands that need torch print their first line within 1 s of the start. One photo is
-tagged by the untrained `resnet-cpu` of 20 labels at 224 pixels, from an exported file and from a
+tagged by the untrained `resnet-quick` of 20 labels at 224 pixels, from an exported file and from a
 model folder whose runtime is known or is torch; what counts is the time of all processors together.
 """
 

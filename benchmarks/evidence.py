@@ -42,7 +42,7 @@ def main() -> None:
     print(HEADER)
     for labels in (20, 80):
         names = [f"label {number}" for number in range(labels)]
-        system = build_system(RECIPES["resnet-cpu"], empty_label_space(names)).eval()
+        system = build_system(RECIPES["resnet-quick"], empty_label_space(names)).eval()
         wanted = [ClassifierOutputTarget(label) for label in range(labels)]
         with GradCAM(Logits(system), [system.backbone]) as peer:
 

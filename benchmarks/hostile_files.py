@@ -403,7 +403,7 @@ def trained(folder: Path) -> Path:
         )
     table = written(photos / "labels.csv", "\n".join(lines) + "\n")
     done = run(
-        *("train", table, "--recipe", "resnet-cpu", "--out", folder / "run"),
+        *("train", table, "--recipe", "resnet-quick", "--out", folder / "run"),
         *("--training.epochs", 1, "--training.image_size", 32),
     )
     if done.code:

@@ -63,7 +63,7 @@ def peak(*arguments: object) -> float:
 
 def train(folder: Path, out: Path, **options: object) -> float:
     given = [part for name, value in (SETTINGS | options).items() for part in (f"--{name}", value)]
-    recipe = ("--recipe", "resnet-cpu", "--photo-memory", MEMORY)
+    recipe = ("--recipe", "resnet-quick", "--photo-memory", MEMORY)
     return peak("train", folder / "labels.csv", "--out", out, *recipe, *given)
 
 

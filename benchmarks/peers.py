@@ -38,6 +38,7 @@ from tagsight.nn.encoder_weights import create_encoder
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import System
 from tagsight.systems.catalogue import RECIPES, build_system
+from tagsight.systems.recipes import QUICK_BACKBONE
 
 PEERS = {"fastai": "fastai", "faiss": "faiss-cpu", "pytorch_grad_cam": "grad-cam"}
 ENCODER = BackboneConfig(
@@ -102,7 +103,7 @@ def gathered(given: Path | None, folder: Path, count: int) -> Path:
 
 def built(config: BackboneConfig = ENCODER) -> System:
     """The plain system around the encoder: mean of its features, a linear classifier."""
-    recipe = RECIPES["resnet-cpu"]
+    recipe = RECIPES["resnet-quick"]
     settings = recipe.settings.model_copy(update={"backbone": config, "class_names": False})
     names = [f"label {number}" for number in range(LABELS)]
     return build_system(
@@ -130,7 +131,7 @@ def recognizer() -> Recognizer:
 
     system = built(ENCODER.model_copy(update={"freeze_batch_norm": True}))
     labels = empty_label_space([f"label {number}" for number in range(LABELS)])
-    recipe = RECIPES["resnet-cpu"]
+    recipe = RECIPES["resnet-quick"]
     training = recipe.training.model_copy(update={"image_size": SIDE})
     recipe = recipe.model_copy(update={"training": training})
     model = LoadedModel(system, labels, Decision.default(LABELS), recipe, {}, "0" * 64)
@@ -215,12 +216,12 @@ def quiet():  # noqa: ANN201
 
 
 def training(rounds: int) -> None:
-    """Steps from pixels that lie ready; all weights are trained, then what our recipe trains."""
+    """Steps from pixels that lie ready; all weights are trained, then those after block 6."""
     images, targets = torch.rand(STEP, 3, SIDE, SIDE), torch.randint(2, (STEP, LABELS))
     theirs = fastai_step(images, targets.float())
-    recipe = built(RECIPES["resnet-cpu"].settings.backbone)
-    steps = {"all weights": our_step(built(), images, targets), "the recipe for a processor":
-             our_step(recipe, images, targets)}  # fmt: skip
+    last_block = built(QUICK_BACKBONE.model_copy(update={"frozen_stages": 6}))
+    steps = {"all weights": our_step(built(), images, targets), "the last block's weights":
+             our_step(last_block, images, targets)}  # fmt: skip
     *mine, peer = alternated([*steps.values(), theirs], rounds=rounds)
     for name, taken in zip(steps, mine, strict=True):
         row(
@@ -234,7 +235,7 @@ def training(rounds: int) -> None:
 def our_step(system: System, images: Tensor, targets: Tensor) -> Callable[[], None]:
     from tagsight.training.loop import build_optimizer
 
-    optimizer = build_optimizer(system.train(), RECIPES["resnet-cpu"].training)
+    optimizer = build_optimizer(system.train(), RECIPES["resnet-quick"].training)
 
     def step() -> None:
         optimizer.zero_grad()

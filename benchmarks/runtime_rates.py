@@ -1,10 +1,10 @@
 """What runs a model: torch, ONNX Runtime and OpenVINO, in float32 and fast, on the same photos.
 
 Run as ``python benchmarks/runtime_rates.py [--batches 16] [--rounds 5]``. The untrained
-`resnet-cpu` of 20 labels at 224 pixels, exported to temporary files, in 8 bits with ranges from the
-photos themselves; files for squares are those that `--runtime` keeps in the cache. Each way takes
-warped photos, in batches of 16, through its own threads; a turn each, round after round, the best
-counts. Torch in float32 is what all are compared with. The share of labels that are decided as
+`resnet-quick` of 20 labels at 224 pixels, exported to temporary files, in 8 bits with ranges from
+the photos themselves; files for squares are those that `--runtime` keeps in the cache. Each way
+takes warped photos, in batches of 16, through its own threads; a turn each, round after round, the
+best counts. Torch in float32 is what all are compared with. The share of labels that are decided as
 torch in float32 does comes from the same photos. On a busy machine, compare the processor time.
 """
 

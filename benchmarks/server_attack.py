@@ -1,6 +1,6 @@
 """A server under attack from this machine: what it promises in docs/security.md, measured.
 
-`tagsight serve` in a process of its own, with the untrained `resnet-cpu` of 20 labels and a token.
+`tagsight serve` in its own process, with the untrained `resnet-quick` of 20 labels and a token.
 Only loopback addresses are asked. Every part is bounded in number and time; ``--short`` makes each
 a fraction of its size.
 """

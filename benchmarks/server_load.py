@@ -1,6 +1,6 @@
 """A server under load: 32 clients against one, and against the network alone on ready pixels.
 
-`tagsight serve` in a process of its own, with the untrained `resnet-cpu` of 20 labels at 448
+`tagsight serve` in a process of its own, with the untrained `resnet-quick` of 20 labels at 448
 pixels, in the runtime that the server chooses by measurement. Each client sends a JPEG of 500 x 375
 pixels, waits for the answer, and sends the next; all clients share one more process. Server and
 clients share the processors with each other, the network has them to itself. Rounds in turns, the

@@ -86,9 +86,7 @@ def draw_folder(folder: Path, count: int, times: int) -> list[Path]:
 
 
 def build_recognizer() -> Recognizer:
-    recipe = RECIPES["gcam-cpu"].model_copy(
-        update={"system": "resnet", "settings": RECIPES["resnet-cpu"].settings}
-    )
+    recipe = RECIPES["resnet-quick"]
     labels = empty_label_space([f"label {number}" for number in range(20)])
     system = build_system(recipe, labels).eval()
     decision = Decision(thresholds=np.full(20, 0.5), temperature=1.0)

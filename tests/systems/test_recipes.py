@@ -10,7 +10,7 @@ from tagsight.nn.encoder_weights import EMBEDDED, INSTALLED
 from tagsight.nn.equivariance import transform_images
 from tagsight.systems.catalogue import DEFAULT_RECIPE, RECIPES, SYSTEMS, parse_recipe
 from tagsight.systems.gpu_recipes import TUNED
-from tagsight.systems.recipes import BEST_ENCODERS
+from tagsight.systems.recipes import CPU_BACKBONE, QUICK_TRAINING
 from tagsight.systems.settings import known_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
 
@@ -45,9 +45,10 @@ def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_re
         assert type(recipe.settings) is SYSTEMS[recipe.system].Config
         assert parse_recipe(json.loads(recipe.model_dump_json())) == recipe
         if recipe.name in OURS:
-            best = recipe.name.endswith("-best-cpu")
-            assert recipe.settings.backbone.name == (BEST_ENCODERS if best else EMBEDDED)
-            assert recipe.training.image_size == (224 if recipe.system == "knn" else 448)
+            one = recipe.system == "knn" or recipe.name.endswith("-quick")
+            assert recipe.settings.backbone.name == (EMBEDDED if one else CPU_BACKBONE.name)
+            side = 576 if recipe.name.endswith("-best-cpu") else 448
+            assert recipe.training.image_size == (224 if recipe.system == "knn" else side)
 
 
 @pytest.mark.parametrize("name", RECENT)
@@ -84,15 +85,14 @@ def test_a_quick_recipe_needs_each_photo_and_its_mirror_image_only(name):
     consistency = getattr(quick.settings, "consistency", None)
     assert consistency is None or not consistency.weight
     assert quick.settings.backbone.frozen_stages == 7
-    assert quick.training == slow.training
+    assert quick.training == slow.training.model_copy(update=QUICK_TRAINING)
 
 
-def test_the_best_recipe_is_the_quick_one_with_two_encoders_that_are_trained_as_the_defaults():
+def test_the_best_recipe_is_the_default_with_more_pixels_and_without_consistency():
     quick, best, default = (RECIPES[f"gcam-{form}"] for form in ("quick", "best-cpu", "cpu"))
-    assert best.settings.backbone.frozen_stages == default.settings.backbone.frozen_stages
-    assert best.training == quick.training
-    settings = best.settings.model_copy(update={"backbone": quick.settings.backbone})
-    assert settings == quick.settings
+    assert best.settings.backbone == default.settings.backbone
+    assert best.training.image_size > default.training.image_size
+    assert best.settings.consistency == quick.settings.consistency
 
 
 @pytest.mark.parametrize("form", ["quick", "best-cpu"])

@@ -142,6 +142,7 @@ def _summary(
     measured: list[Measured], annotations: Annotations, minutes: float, seed: int
 ) -> list[str]:
     sizes = annotations.split_sizes
+    encoders = " and ".join(measured[0].recipe.settings.backbone.encoders)
     lines = [
         "# tagsight demo",
         "",
@@ -149,7 +150,7 @@ def _summary(
         f"{amount(len(annotations.names), 'label')}, "
         f"{sizes['train']} for training, {sizes['val']} for validation, "
         f"{sizes['test']} for the test; "
-        f"{IMAGE_SIZE} pixels, EfficientNet-Lite0 from ImageNet weights, {EPOCHS} epochs.",
+        f"{IMAGE_SIZE} pixels, {encoders} from ImageNet weights, {EPOCHS} epochs.",
         "",
         "| on the test photos, in percent | mAP | 95 % interval | CF1 | pointing | energy in box "
         "| training minutes |",

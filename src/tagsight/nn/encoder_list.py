@@ -99,7 +99,7 @@ class Encoders(Sequence[Encoder]):
 _FAMILIES = """\
 efficientnet_lite0 32 1280 3371008 224 any embedded
 efficientnet_lite1 32 1280 4135680 240 any embedded (extra encoders)
-efficientnet_lite2 32 1280 4811072 260 any embedded (extra encoders)
+efficientnet_lite2 32 1280 4811072 260 any embedded
 resnet50 32 2048 23508032 224 any hub: a1_in1k and 18 more
 resnet101 32 2048 42500160 224 any hub: a1h_in1k and 6 more
 convnext_tiny 32 768 27820128 224 any hub: in12k_ft_in1k and 8 more

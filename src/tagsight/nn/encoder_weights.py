@@ -35,7 +35,7 @@ class Installed(NamedTuple):
         architecture: The timm model that they fit.
         package: The module that knows the path of the file.
         file: Its class with ``get_model_file_path``.
-        extra: What to install; empty if it always is.
+        extra: What to install; empty if it always is, with torch.
     """
 
     architecture: str
@@ -60,7 +60,7 @@ class Installed(NamedTuple):
         except ModuleNotFoundError as error:
             msg = (
                 f"the weights of {self.architecture!r} are not installed; install "
-                f"'tagsight[{self.extra}]', or choose another `system.backbone.weights`"
+                f"'tagsight[{self.extra or 'torch'}]', or choose another `system.backbone.weights`"
             )
             raise DataError(msg) from error
         return getattr(module, self.file).get_model_file_path()
@@ -75,7 +75,7 @@ def _lite(size: int, extra: str) -> Installed:
 INSTALLED: dict[str, Installed] = {
     EMBEDDED: _lite(0, ""),
     "efficientnet_lite1": _lite(1, "encoders"),
-    "efficientnet_lite2": _lite(2, "encoders"),
+    "efficientnet_lite2": _lite(2, ""),
 }
 """The encoders whose weights are Python packages."""
 

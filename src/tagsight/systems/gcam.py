@@ -95,14 +95,12 @@ CPU = cpu_recipe(
         consistency=CPU_CONSISTENCY,
     ),
     source=CHOSEN,
-    minutes=3.8,
     use="the default: related labels, and maps that point at the object",
 )
-QUICK = quick_recipe(CPU, minutes=1.9)
 RECIPES = (
     CPU,
-    QUICK,
-    best_recipe(QUICK, minutes=4.5),
+    quick_recipe(CPU, minutes=1.9),
+    best_recipe(CPU, minutes=14.3),
     Recipe(
         name="gcam-paper",
         system="gcam",

@@ -71,9 +71,17 @@ TIMED_PHOTOS = 2000
 UNTRIED = "not run by us: it takes a GPU"
 PAPER_USE = "the paper's settings, as far as they are known; needs a GPU"
 
-CPU_BACKBONE = BackboneConfig(class_scores=True, frozen_stages=6)
-"""EfficientNet-Lite0 of which the last block and the layer after it are trained. Each cell is also
-seen through its 1,000 own classes."""
+CPU_BACKBONE = BackboneConfig(
+    name="efficientnet_lite0+efficientnet_lite2", class_scores=True, frozen_stages=6
+)
+"""Two encoders of which the last blocks and the layers after them are trained. Each cell is also
+seen through their 1,000 own classes."""
+
+QUICK_BACKBONE = CPU_BACKBONE.model_copy(update={"name": "efficientnet_lite0", "frozen_stages": 7})
+"""The smaller of them, all blocks frozen."""
+
+QUICK_TRAINING = {"backbone_lr_factor": 0.2, "average": 0.98}
+"""What differs in training where of the encoder only the layer after the blocks is trained."""
 
 CPU_TRAINING = TrainConfig(
     image_size=448,
@@ -83,17 +91,16 @@ CPU_TRAINING = TrainConfig(
     batch_size=32,
     optimizer="adamw",
     lr=2e-3,
-    backbone_lr_factor=0.2,
+    backbone_lr_factor=0.6,
     weight_decay=0.01,
     schedule="one_cycle",
     random_flip=True,
-    average=0.98,
+    average=0.99,
 )
 """Without crops, so that the output of the frozen stages can be cached."""
 
 CPU_DECODER_TRAINING = CPU_TRAINING.model_copy(update={"lr": 4e-4, "backbone_lr_factor": 1.0})
-"""For attention layers, which diverge at the rate that suits a linear classifier; the backbone
-keeps its rate."""
+"""For attention layers, which diverge at the rate that suits a linear classifier."""
 
 CPU_SMOOTHING = 0.05
 CPU_GRAPH = GraphConfig(bias=True, lr_factor=0.1)
@@ -138,36 +145,32 @@ def cpu_recipe(
     )
 
 
-BEST_ENCODERS = "efficientnet_lite0+efficientnet_lite2"
-
-
 def best_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
-    """Make the recipe ``SYSTEM-best-cpu`` of ``SYSTEM-quick``: two encoders, trained at their ends.
+    """Make the recipe ``SYSTEM-best-cpu`` of ``SYSTEM-cpu``: more pixels, and maps left free.
 
     Args:
-        recipe: The quick recipe.
+        recipe: The recipe for a CPU.
         minutes: Of training, where they were measured (`Recipe.minutes`).
 
     Example:
         >>> from tagsight.systems.catalogue import RECIPES
-        >>> best_recipe(RECIPES["gcam-quick"]).settings.backbone.encoders
-        ['efficientnet_lite0', 'efficientnet_lite2']
+        >>> best_recipe(RECIPES["gcam-cpu"]).training.image_size
+        576
     """
-    encoders = {"name": BEST_ENCODERS, "frozen_stages": CPU_BACKBONE.frozen_stages}
-    backbone = recipe.settings.backbone.model_copy(update=encoders)
     return recipe.model_copy(
         update={
             "name": f"{recipe.system}-best-cpu",
-            "settings": recipe.settings.model_copy(update={"backbone": backbone}),
-            "source": f"{recipe.name} with two encoders, whose last blocks are trained",
-            "use": "the most accurate here: two encoders, one of them from the extra encoders",
+            "settings": _without_consistency(recipe.settings),
+            "training": recipe.training.model_copy(update={"image_size": 576, "epochs": 10}),
+            "source": f"{recipe.name} at 576 pixels, without a consistency loss",
+            "use": "the most accurate here: more pixels, and as many minutes more",
             "minutes": minutes,
         }
     )
 
 
 def quick_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
-    """Make the recipe ``SYSTEM-quick`` of ``SYSTEM-cpu``: the blocks of the encoder are frozen.
+    """Make the recipe ``SYSTEM-quick`` of ``SYSTEM-cpu``: one encoder, whose blocks are frozen.
 
     Each photo and its mirror image are encoded once, and a consistency loss, which takes three
     times as long and gained nothing on frozen features, is left out.
@@ -181,18 +184,23 @@ def quick_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
         >>> quick_recipe(RECIPES["gcam-cpu"]).name
         'gcam-quick'
     """
-    changes: dict[str, object] = {
-        "backbone": recipe.settings.backbone.model_copy(update={"frozen_stages": 7})
-    }
-    consistency = getattr(recipe.settings, "consistency", None)
-    if consistency is not None:
-        changes["consistency"] = consistency.model_copy(update={"weight": 0.0})
+    settings = _without_consistency(recipe.settings)
     return recipe.model_copy(
         update={
             "name": f"{recipe.system}-quick",
-            "settings": recipe.settings.model_copy(update=changes),
-            "source": f"{recipe.name} with all blocks of the encoder frozen",
-            "use": f"as {recipe.name} in a fraction of the time: only heads are trained",
+            "settings": settings.model_copy(update={"backbone": QUICK_BACKBONE}),
+            "training": recipe.training.model_copy(update=QUICK_TRAINING),
+            "source": f"{recipe.name} with one encoder, all of whose blocks are frozen",
+            "use": f"as {recipe.name} in a fraction of the time: heads alone, on one encoder",
             "minutes": minutes,
         }
+    )
+
+
+def _without_consistency(settings: SystemConfig) -> SystemConfig:
+    consistency = getattr(settings, "consistency", None)
+    if consistency is None:
+        return settings
+    return settings.model_copy(
+        update={"consistency": consistency.model_copy(update={"weight": 0.0})}
     )
