@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Self
 
 from tagsight.errors import DataError
@@ -22,6 +23,7 @@ class Claim:
 
     Raises:
         DataError: If another process holds it, or it cannot be locked.
+        OSError: If it cannot be written, as on a full disk.
 
     Example:
         >>> from pathlib import Path
@@ -41,6 +43,9 @@ class Claim:
             self._database.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             self.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_WRITE:
+                file.unlink(missing_ok=True)  # nobody holds it, or it would be locked
+                _write(file)  # SQLite does not say why it cannot
             msg = f"{refusal} ({error})"
             raise DataError(msg) from error
 
@@ -53,3 +58,9 @@ class Claim:
     def close(self) -> None:
         """Let other processes hold it."""
         self._database.close()
+
+
+def _write(file: Path) -> None:
+    with TemporaryFile(dir=file.parent) as beside:
+        beside.write(bytes(4096))
+        beside.flush()

@@ -89,7 +89,7 @@ def convert(
         >>> ts.convert("coco_checkpoint.pth.tar", "ml-gcn", labels="coco", out="models/ml-gcn")
         Traceback (most recent call last):
         ...
-        tagsight.errors.DataError: expected a file at coco_checkpoint.pth.tar, got nothing
+        tagsight.data.source.NoFileError: expected a file at coco_checkpoint.pth.tar, got nothing
     """
     if origin not in ORIGINS:
         msg = f"expected a checkpoint of {', '.join(ORIGINS)}, got {origin!r}"

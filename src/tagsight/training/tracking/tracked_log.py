@@ -183,7 +183,7 @@ def flat_settings(recipe: Recipe) -> dict[str, str | float]:
 
     Example:
         >>> from tagsight.systems.catalogue import RECIPES
-        >>> found = flat_settings(RECIPES["gcam-cpu"])
+        >>> found = flat_settings(RECIPES["gcam-quick"])
         >>> found["system"], found["training.batch_size"], found["settings.backbone.name"]
         ('gcam', 32, 'efficientnet_lite0')
     """
