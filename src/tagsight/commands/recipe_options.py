@@ -54,7 +54,7 @@ class RecipeOptions:
 
     recipe: str | None = None
     """Name of a recipe or of a system ('tagsight recipes' lists them); by default gcam-cpu.
-    'quick' trains heads only, in half the time; 'best-cpu' has two encoders."""
+    'quick' trains heads only, on one encoder; 'best-cpu' sees more pixels."""
 
     epochs: int | None = None
     """Number of passes over the training photos."""

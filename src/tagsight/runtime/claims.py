@@ -22,7 +22,7 @@ class Claim:
         refusal: The sentence to say where another process holds it, but for the reason.
 
     Raises:
-        DataError: If another process holds it, or it cannot be locked.
+        DataError: If another process holds it, or it cannot be locked here.
         OSError: If it cannot be written, as on a full disk.
 
     Example:
@@ -35,6 +35,7 @@ class Claim:
     """
 
     def __init__(self, file: Path, refusal: str) -> None:
+        is_new = not file.exists()
         self._database = sqlite3.connect(
             file, timeout=0, check_same_thread=False, isolation_level=None
         )
@@ -43,10 +44,13 @@ class Claim:
             self._database.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             self.close()
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_WRITE:
-                file.unlink(missing_ok=True)  # nobody holds it, or it would be locked
-                _write(file)  # SQLite does not say why it cannot
-            msg = f"{refusal} ({error})"
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                msg = f"{refusal} ({error})"
+                raise DataError(msg) from error
+            if is_new:
+                file.unlink(missing_ok=True)
+            _require_room(file.parent)  # SQLite does not say why it cannot write
+            msg = f"{file}: expected a disk on which files can be locked, got: {error}"
             raise DataError(msg) from error
 
     def __enter__(self) -> Self:
@@ -60,7 +64,8 @@ class Claim:
         self._database.close()
 
 
-def _write(file: Path) -> None:
-    with TemporaryFile(dir=file.parent) as beside:
-        beside.write(bytes(4096))
-        beside.flush()
+def _require_room(folder: Path) -> None:
+    """Raise the system's error if a folder takes no more files."""
+    with TemporaryFile(dir=folder) as file:
+        file.write(bytes(4096))
+        file.flush()

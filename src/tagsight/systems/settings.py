@@ -136,7 +136,7 @@ def known_recipe(name: str) -> Recipe:
     """Look a recipe up; the name of a system is that of its first recipe, for a processor.
 
     ``quick`` and ``best-cpu`` are forms of the default: the first trains heads alone, the second
-    has two encoders.
+    sees more pixels.
 
     Raises:
         DataError: If there is none of that name.
