@@ -65,7 +65,8 @@ def _numbered(file: Path, names: list[str]) -> NameFile:
 def named_by_number(labels: Sequence[str], table: Table) -> list[str]:
     r"""Return labels that are all numbers by the names in a file beside, if one has all of them.
 
-    Lines count from 0, or from 1 if the largest number is that of the last line.
+    Lines count from 0 if there is a 0, and from 1 if the largest number is that of the last line. If
+    neither is so, either may be meant, and labels stay numbers.
 
     Example:
         >>> from pathlib import Path
@@ -77,13 +78,16 @@ def named_by_number(labels: Sequence[str], table: Table) -> list[str]:
         (['sky', 'dog'], ['sky', 'dog'])
         >>> named_by_number(["17"], table), named_by_number(["sea"], table)
         (['17'], ['sea'])
+        >>> named_by_number(["1", "2"], table)
+        ['1', '2']
     """
     if not labels or not all(label.isdecimal() and len(label) < 10 for label in labels):
         return list(labels)
     numbers = list(map(int, labels))
     for file, names, first in name_files(table):
         counted = int(max(numbers) == len(names)) if first is None else first
-        if counted <= min(numbers) and max(numbers) < counted + len(names):
+        is_sure = first is not None or counted == 1 or min(numbers) == 0
+        if is_sure and counted <= min(numbers) and max(numbers) < counted + len(names):
             logger.info("%s: names of the labels, by their numbers, from %s", table.source, file)
             return [names[number - counted] for number in numbers]
     return list(labels)
