@@ -65,8 +65,8 @@ def _numbered(file: Path, names: list[str]) -> NameFile:
 def named_by_number(labels: Sequence[str], table: Table) -> list[str]:
     r"""Return labels that are all numbers by the names in a file beside, if one has all of them.
 
-    Lines count from 0 if there is a 0, and from 1 if the largest number is that of the last line. If
-    neither is so, either may be meant, and labels stay numbers.
+    Lines count from 0 if there is a 0, and from 1 if the largest number is that of the last line.
+    If neither is so, either may be meant, and labels stay numbers.
 
     Example:
         >>> from pathlib import Path
