@@ -3,7 +3,13 @@ import torch
 
 from tagsight.metrics.bootstrap import bootstrap_map, map_draws
 from tagsight.metrics.classification import average_precision, mean_over_labels
-from tagsight.metrics.significance import Estimate, holm, mean_estimate, paired_difference
+from tagsight.metrics.significance import (
+    Estimate,
+    holm,
+    map_standard_error,
+    mean_estimate,
+    paired_difference,
+)
 
 PHOTOS, LABELS = 120, 4
 
@@ -20,6 +26,21 @@ def estimate(logits: torch.Tensor, targets: torch.Tensor, seed: int = 0) -> Esti
 
 def ranking(targets: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:
     return targets + noise * torch.randn(PHOTOS, LABELS, generator=generator)
+
+
+@pytest.mark.parametrize("noise", [0.5, 1, 3])
+def test_the_standard_error_of_an_map_is_near_that_of_the_bootstrap(targets, generator, noise):
+    logits = ranking(targets, noise, generator)
+    ap, positives = average_precision(logits, targets), (targets == 1).sum(0)
+    expected = estimate(logits, targets).draws.std().item()
+    assert map_standard_error(ap, positives) == pytest.approx(expected, rel=0.5)
+
+
+def test_a_perfect_map_of_few_photos_is_not_certain():
+    ap = torch.ones(2)
+    few, many = (map_standard_error(ap, torch.tensor([count, count])) for count in (3, 3000))
+    assert few > 0.1
+    assert 0 < many < 0.001
 
 
 def test_the_interval_of_an_estimate_is_that_of_the_bootstrap(targets, generator):

@@ -70,7 +70,7 @@ def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["note", "step", "step", "epoch", "step", "epoch"]
     assert lines[4]["losses"]["labels"] == 0.25
-    assert "epoch 2: mAP 30.0 over 3 labels; best mAP 61.5" in said(out)
+    assert "epoch 2: mAP 30.0 over 3 labels; highest 61.5" in said(out)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -97,7 +97,7 @@ def test_lines_and_the_words_beside_a_bar_of_80_columns_say_how_far_it_is(termin
         log.step(step(1240, epoch=9))
     text = said(screen)
     assert "[red]label[/red] :smile:" in text
-    assert "epoch 1: mAP 61.5 over 12 of 13 labels; best mAP 61.5" in text
+    assert "epoch 1: mAP 61.5 over 12 of 13 labels; highest 61.5" in text
     for part in ("1,240/1,875", " left", "epoch 10", "loss 0.75", "mAP 61.5", "40 photos/s"):
         assert part in text
 

@@ -86,7 +86,7 @@ class Record(Settings):
     """Number of parameters, frozen ones included."""
 
     epoch: int
-    """Epoch of the model, counted from 1: the best on ``val``, or the last."""
+    """Epoch of the model, counted from 1, as `training.selection` chose it."""
 
     validation: dict[str, float | None]
     """Metrics on ``val`` after that epoch, in percent; empty without validation photos."""

@@ -96,7 +96,7 @@ class Run:
         outcome, training = self.outcome, self.recipe.training
         took = f", {outcome.minutes:.1f} minutes" if outcome.minutes else ""
         ended = "interrupted; " if outcome.interrupted else ""
-        done = f"best epoch {outcome.epoch + 1} of {training.epochs}"
+        done = f"epoch {outcome.epoch + 1} of {training.epochs}"
         if training.selection == "last":
             done = f"epoch {outcome.epoch + 1} of {training.epochs}, without selection"
         if SYSTEMS[self.recipe.system].remembers:

@@ -15,7 +15,12 @@ from tagsight.metrics.classification import (
 )
 from tagsight.metrics.faithfulness import area_under_curve, rank_correlation, strongest_pixels
 from tagsight.metrics.localization import consistency_error, energy_in_boxes, pointing_hits
-from tagsight.metrics.significance import holm, mean_estimate, paired_difference
+from tagsight.metrics.significance import (
+    holm,
+    map_standard_error,
+    mean_estimate,
+    paired_difference,
+)
 
 __all__ = [
     "Conventions",
@@ -26,6 +31,7 @@ __all__ = [
     "energy_in_boxes",
     "expected_calibration_error",
     "holm",
+    "map_standard_error",
     "mean_average_precision",
     "mean_estimate",
     "mean_over_labels",

@@ -54,6 +54,33 @@ class Difference(NamedTuple):
     p: float
 
 
+def map_standard_error(ap: Tensor, positives: Tensor) -> float:
+    """Estimate the standard error of an mAP from the number of photos of each label.
+
+    A label's average precision is taken for a share of its photos (Boyd, Eng and Page, Area under
+    the Precision-Recall Curve, ECML PKDD 2013, section 3.2), with two more photos that are found
+    and two that are not, so that few photos do not look certain (Agresti and Coull, Approximate Is
+    Better than "Exact", The American Statistician 52, 1998). Labels are taken for independent.
+
+    Args:
+        ap: ``(L,)`` float, average precisions as fractions; NaN where undefined.
+        positives: ``(L,)`` int, photos with the label.
+
+    Returns:
+        The standard error as a fraction; NaN if no label is defined.
+
+    Example:
+        >>> ap, positives = torch.tensor([0.5, 0.5, torch.nan]), torch.tensor([96, 96, 0])
+        >>> round(map_standard_error(ap, positives), 4)  # that of one label is 0.05
+        0.0354
+    """
+    defined = ~ap.isnan()
+    count = positives[defined].double() + 4
+    share = (ap[defined].double() * (count - 4) + 2) / count
+    variance = share * (1 - share) / count
+    return (variance.sum().sqrt() / len(variance)).item()
+
+
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
     """Average estimates on the same resamples, such as those of one system's seeds.
 

@@ -80,9 +80,6 @@ seen through their 1,000 own classes."""
 QUICK_BACKBONE = CPU_BACKBONE.model_copy(update={"name": "efficientnet_lite0", "frozen_stages": 7})
 """The smaller of them, all blocks frozen."""
 
-QUICK_TRAINING = {"backbone_lr_factor": 0.2, "average": 0.98}
-"""What differs in training where of the encoder only the layer after the blocks is trained."""
-
 CPU_TRAINING = TrainConfig(
     image_size=448,
     epochs=8,
@@ -189,7 +186,6 @@ def quick_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
         update={
             "name": f"{recipe.system}-quick",
             "settings": settings.model_copy(update={"backbone": QUICK_BACKBONE}),
-            "training": recipe.training.model_copy(update=QUICK_TRAINING),
             "source": f"{recipe.name} with one encoder, all of whose blocks are frozen",
             "use": f"as {recipe.name} in a fraction of the time: heads alone, on one encoder",
             "minutes": minutes,

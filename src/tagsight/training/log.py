@@ -65,7 +65,7 @@ class RunLog:
         self._file: TextIO | None = None
         self._held: list[str] = []
         self._first_step = 0
-        self._best = -math.inf
+        self._highest = -math.inf
         self._rate = 0.0
         self._last: Step | None = None
 
@@ -90,7 +90,7 @@ class RunLog:
         write_atomically(self._path, "".join(kept))
         self._file = self._open.enter_context(self._path.open("a", encoding="utf-8", buffering=1))
         scores = [json.loads(line).get("mAP") for line in kept]
-        self._best = max((score for score in scores if score is not None), default=-math.inf)
+        self._highest = max((score for score in scores if score is not None), default=-math.inf)
 
     def note(self, text: str) -> None:
         """Record a remark and show it."""
@@ -127,15 +127,15 @@ class RunLog:
         if score is None:
             self._display.say(f"epoch {epoch + 1}: mAP - {mean_over(metrics)}")
             return
-        self._best = max(self._best, score)
+        self._highest = max(self._highest, score)
         self._display.say(
-            f"epoch {epoch + 1}: mAP {score:.1f} {mean_over(metrics)}; best mAP {self._best:.1f}"
+            f"epoch {epoch + 1}: mAP {score:.1f} {mean_over(metrics)}; highest {self._highest:.1f}"
         )
 
     def _state(self, step: Step) -> str:
         parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g}"]
-        if self._best > -math.inf:
-            parts.append(f"mAP {self._best:.1f}")
+        if self._highest > -math.inf:
+            parts.append(f"mAP {self._highest:.1f}")
         return "  ".join([*parts, f"{self._rate:.0f} photos/s"])
 
     def _record(self, kind: str, **values: object) -> None:

@@ -9,7 +9,7 @@ the one before it. A resumed run ends with the weights of an uninterrupted one, 
   seed, the epoch and the row, so that steps taken after the state are simply taken again;
 - the run continues only with the inputs it began with, whose description is in the state
   (`origin_of`);
-- the state and the best model are written to a temporary file that then replaces the old one, and
+- the state and the kept model are written to a temporary file that then replaces the old one, and
   a state's name contains the digest of its content. Whenever the process is killed, at least one
   whole state is found, and a truncated one is recognised.
 

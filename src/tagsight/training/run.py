@@ -74,11 +74,11 @@ def train_run(  # noqa: PLR0913 - what a run is made of
     unjudged: Sequence[Path] = (),
     begin: Callable[[], object] = lambda: None,
 ) -> Outcome:
-    """Train a recipe on the training rows and keep the best epoch on the validation rows.
+    """Train a recipe on the training rows and keep an epoch by the validation rows.
 
-    The model folder is written after every epoch that is better than all before it, with fitted
-    thresholds, so that the best model so far exists whenever the run ends. Until the run is
-    finished, its folder also has saved states to resume from. Test rows are not read.
+    The model folder is written after every epoch that none before it exceeds by more than chance
+    (`RunFolder`), with fitted thresholds, so that there is a model whenever the run ends. Until the
+    run is finished, its folder also has saved states to resume from. Test rows are not read.
 
     If the recipe selects no epoch, each epoch replaces the one before. Validation rows are then
     measured and used to fit thresholds if there are any; without them the threshold is 0.5.
@@ -103,7 +103,7 @@ def train_run(  # noqa: PLR0913 - what a run is made of
     Raises:
         DataError: If there are no training rows, or no validation rows where they are needed, or
             if the run to resume began with other settings or data.
-        FloatingPointError: If the loss or a logit is not finite; the best model so far is kept.
+        FloatingPointError: If the loss or a logit is not finite; the model so far is kept.
 
     Example:
         >>> import tagsight as ts
@@ -141,7 +141,7 @@ def train_run(  # noqa: PLR0913 - what a run is made of
             begin()
             if isinstance(system, RememberingSystem):
                 known = (train_photos, train_rows.targets), (val_photos, val_rows.targets)
-                run.keep_if_best(0, system, labels, _remember(system, *known, runtime, log))
+                run.keep_unless_worse(0, system, labels, _remember(system, *known, runtime, log))
             else:
                 training = _training(system, train_photos, train_rows.targets, recipe, runtime)
                 if state is not None:
@@ -153,7 +153,7 @@ def train_run(  # noqa: PLR0913 - what a run is made of
                         system, logits = training.candidate, None
                         if _has_labels(val_rows):
                             logits = predict(system, val_photos, runtime).logits
-                        run.keep_if_best(step.epoch, system, labels, logits)
+                        run.keep_unless_worse(step.epoch, system, labels, logits)
                     run.save_state_if_due(training)
     except KeyboardInterrupt:
         return run.interrupted()
@@ -197,7 +197,7 @@ def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
         return rows
     kind, instead = SYSTEMS[recipe.system], ""
     if recipe.training.selection == "best":
-        needed = "to choose the best epoch by"
+        needed = "to choose the epoch by"
         instead = "; `training.selection=last` keeps the last epoch instead"
     elif kind.remembers:
         needed = f"to choose the settings of {recipe.system} by"

@@ -1,4 +1,4 @@
-"""The run folder: the best model so far and, until the run is finished, its saved states."""
+"""The run folder: the model that is kept and, until the run is finished, its saved states."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError, user_message
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
+from tagsight.metrics.significance import map_standard_error
 from tagsight.nn.one_of import one_of_log_odds
 from tagsight.runtime.counts import column_counts
 from tagsight.training.label_quality import LabelQuality, write_quality
@@ -36,14 +37,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Best:
-    """The best epoch so far.
+class Kept:
+    """The epoch whose model is kept so far.
 
     Args:
         epoch: Counted from 0.
         validation: Metrics on the validation split after that epoch: ``mAP`` in percent, or None
-            if it is not defined for any label; the number of ``labels``; and ``labels_counted``,
-            those that the mAP is a mean over. Empty without a validation split.
+            if it is not defined for any label; its ``standard_error`` likewise; the number of
+            ``labels``; and ``labels_counted``, those that the mAP is a mean over. Empty without a
+            validation split.
     """
 
     epoch: int
@@ -51,11 +53,11 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Outcome(Best):
+class Outcome(Kept):
     """The outcome of a run.
 
     Args:
-        model: The model folder, with the weights of the best epoch.
+        model: The model folder, with the weights of the kept epoch.
         minutes: Training time from the first decoded photo to the end, over all sessions.
         interrupted: Whether Ctrl-C ended the run early.
     """
@@ -66,7 +68,11 @@ class Outcome(Best):
 
 
 class RunFolder:
-    """The folder of a run in progress: keeps the best model, and saves states.
+    """The folder of a run in progress: keeps a model, and saves states.
+
+    Of several epochs it keeps the last one that no earlier one exceeds by more than a standard
+    error (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section
+    3.4.3): among epochs that validation cannot tell apart, the one that was trained longest.
 
     Args:
         folder: The run folder.
@@ -85,7 +91,7 @@ class RunFolder:
         >>> from tagsight.systems.catalogue import RECIPES
         >>> rows, log = ts.read_annotations("labels.csv").rows("val"), SimpleNamespace(note=print)
         >>> folder = RunFolder(Path("runs/first"), RECIPES["resnet-cpu"], rows, ALONE, log, {}, 600)
-        >>> folder.model.as_posix(), folder.best
+        >>> folder.model.as_posix(), folder.kept
         ('runs/first/model', None)
     """
 
@@ -99,7 +105,8 @@ class RunFolder:
         facts: Mapping[str, object],
         state_every: float,
     ) -> None:
-        self.best: Best | None = None
+        self.kept: Kept | None = None
+        self._highest: Kept | None = None  # the epoch of the highest mAP
         self._folder = folder
         self._recipe = recipe
         self._val_rows = val_rows
@@ -146,7 +153,9 @@ class RunFolder:
                 f"{'; '.join(changed)}; use the same again, or start a new run in another `out`"
             )
             raise DataError(msg)
-        self.best = None if state["best"] is None else Best(**state["best"])
+        self.kept, self._highest = (
+            None if state[name] is None else Kept(**state[name]) for name in ("kept", "highest")
+        )
         self._minutes_before = state["minutes"]
         number = state["training"]["number"]
         self._log.resume(number)
@@ -163,7 +172,8 @@ class RunFolder:
         state = {
             "origin": self._origin,
             "training": training.state_dict(),
-            "best": None if self.best is None else asdict(self.best),
+            "kept": None if self.kept is None else asdict(self.kept),
+            "highest": None if self._highest is None else asdict(self._highest),
             "minutes": self.minutes,
         }
         try:
@@ -179,10 +189,10 @@ class RunFolder:
         if time.perf_counter() - self._saved >= self._every:
             self.save_state(training)
 
-    def keep_if_best(
+    def keep_unless_worse(
         self, epoch: int, candidate: System, labels: LabelSpace, logits: Tensor | None
     ) -> None:
-        """Write the model folder if the system is the best so far, or if nothing is selected.
+        """Write the model folder, unless an earlier epoch was better by more than chance.
 
         Args:
             epoch: Counted from 0.
@@ -198,7 +208,7 @@ class RunFolder:
         if logits is not None:
             validation = _validation_metrics(epoch, logits, self._val_rows, labels)
             self._log.epoch(epoch, validation)
-        if not self._should_keep(validation):
+        if self._recipe.training.selection == "best" and self._is_worse(epoch, validation):
             return
         if self._processes.is_first:
             rules, facts = self._val_rows.rules or LabelRules(), {**self._facts}
@@ -217,11 +227,17 @@ class RunFolder:
             save_model(self.model, candidate, labels, decision, recipe, facts, label_rules=rules)
             if logits is not None:
                 write_quality(self._folder, _quality(logits, self._val_rows, labels))
-        self.best = Best(epoch, validation)
+        self.kept = Kept(epoch, validation)
 
-    def _should_keep(self, validation: Mapping[str, float | None]) -> bool:
-        selects = self._recipe.training.selection == "best"
-        return not selects or self.best is None or _is_better(validation, self.best.validation)
+    def _is_worse(self, epoch: int, validation: Mapping[str, float | None]) -> bool:
+        """Return whether an earlier epoch exceeds this one by more than its standard error."""
+        found, before = validation["mAP"], self._highest
+        if found is None:
+            return False
+        if before is None or found > _number(before, "mAP"):
+            self._highest = Kept(epoch, validation)
+            return False
+        return found < _number(before, "mAP") - _number(before, "standard_error")
 
     def _validation_facts(
         self, validation: Mapping[str, float | None], epoch: int, labels: LabelSpace
@@ -235,9 +251,9 @@ class RunFolder:
         }
 
     def note_kept_model(self) -> None:
-        """Log, after an error, that the best model is still there."""
-        if self.best is not None:
-            self._log.note(f"the model of epoch {self.best.epoch + 1} is kept in {self.model}")
+        """Log, after an error, that the model is still there."""
+        if self.kept is not None:
+            self._log.note(f"the model of epoch {self.kept.epoch + 1} is kept in {self.model}")
 
     def interrupted(self) -> Outcome:
         """Return the outcome of an interrupted run; its saved states stay.
@@ -245,27 +261,37 @@ class RunFolder:
         Raises:
             KeyboardInterrupt: If there is no model yet.
         """
-        if self.best is None:
+        if self.kept is None:
             raise KeyboardInterrupt
-        return self._outcome(self.best, interrupted=True)
+        return self._outcome(self.kept, interrupted=True)
 
     def finished(self) -> Outcome:
         """Return the outcome of a finished run, and delete its saved states."""
-        assert self.best is not None  # there is at least one epoch
+        assert self.kept is not None  # there is at least one epoch
+        self._note_higher_epoch(self.kept)
         if self._processes.is_first:
             remove_states(self._folder)
-        return self._outcome(self.best, interrupted=False)
+        return self._outcome(self.kept, interrupted=False)
 
-    def _outcome(self, best: Best, *, interrupted: bool) -> Outcome:
+    def _note_higher_epoch(self, kept: Kept) -> None:
+        highest = self._highest
+        if highest is not None and highest.epoch != kept.epoch:
+            self._log.note(
+                f"epoch {highest.epoch + 1} had the highest mAP, {_number(highest, 'mAP'):.1f}, "
+                f"which epoch {kept.epoch + 1} misses by less than its standard error of "
+                f"{_number(highest, 'standard_error'):.1f}: the later one is kept"
+            )
+
+    def _outcome(self, kept: Kept, *, interrupted: bool) -> Outcome:
         return Outcome(
-            **asdict(best), model=self.model, minutes=self.minutes, interrupted=interrupted
+            **asdict(kept), model=self.model, minutes=self.minutes, interrupted=interrupted
         )
 
 
-def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float | None]) -> bool:
-    """Return whether the mAP is higher; if one is not defined, the later epoch is better."""
-    found, before = validation["mAP"], best["mAP"]
-    return found is None or before is None or found > before
+def _number(epoch: Kept, name: str) -> float:
+    value = epoch.validation[name]
+    assert value is not None
+    return value
 
 
 def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Iterator[LabelQuality]:
@@ -288,6 +314,12 @@ def _validation_metrics(
         raise FloatingPointError(msg)
     targets = counted_targets(val_rows.targets, labels.trained)
     ranked = one_of_log_odds(logits, labels.one_of)
-    mean, counted = mean_over_labels(average_precision(ranked, targets))
-    score = 100 * mean if counted else None
-    return {"mAP": score, "labels_counted": counted, "labels": len(labels)}
+    found = average_precision(ranked, targets)
+    mean, counted = mean_over_labels(found)
+    error = map_standard_error(found, column_counts(targets == 1))
+    return {
+        "mAP": 100 * mean if counted else None,
+        "standard_error": 100 * error if counted else None,
+        "labels_counted": counted,
+        "labels": len(labels),
+    }
