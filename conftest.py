@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from _pytest.doctest import DoctestItem
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from tagsight.tagging.labelling.session import Session
 
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # no law depends on how fast the machine is
 
 LONGEST = (
     *("inference/test_exporting", "test_paper_recipes", "checkpoint/released/test_convert"),

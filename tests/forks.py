@@ -1,6 +1,7 @@
 """Processes that start quickly: forks of one that has imported the package."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -53,6 +54,35 @@ def run_together(
         process.join(timeout=300)
     said = [_said(folder, stream) for stream in (1, 2)]
     return Ended([process.exitcode for process in processes], *said)
+
+
+def run_for(
+    seconds: float, took: Path, task: Callable[..., None], *arguments: object
+) -> int | None:
+    """Run a task in a process that is killed when it has used so many seconds of a processor.
+
+    Args:
+        seconds: Seconds of a processor, so that the moment does not depend on its load.
+        took: Where those are written that the task used, if it ended before.
+        task: A function of a module of the tests.
+        arguments: What it is called with.
+
+    Returns:
+        The exit code, ``-signal.SIGPROF`` if it was killed.
+    """
+    process = FORKS.Process(target=_run_for, args=(seconds, took, task, arguments))
+    process.start()
+    process.join(timeout=300)
+    return process.exitcode
+
+
+def _run_for(
+    seconds: float, took: Path, task: Callable[..., None], arguments: tuple[object, ...]
+) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills, as nobody handles it
+    task(*arguments)
+    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+    took.write_text(str(seconds - left))
 
 
 def _said(folder: Path, stream: int) -> str:

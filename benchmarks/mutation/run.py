@@ -162,7 +162,6 @@ class Tests:
         def collect() -> T | None:
             sys.meta_path.insert(0, _Finder(self.module, source))
             sys.setprofile(watched)
-            _settle_hypothesis()
             plugin = _Plugin(act)
             tests = [ROOT / "tests" / test for test in TESTS[self.module]]
             places = [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
@@ -255,6 +254,9 @@ class _Plugin(Generic[T]):
     def __init__(self, act: Callable[[pytest.Session], T]) -> None:
         self.act = act
         self.result: T | None = None
+
+    def pytest_configure(self) -> None:
+        _settle_hypothesis()  # after the profile of conftest.py
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

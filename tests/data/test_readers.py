@@ -128,7 +128,7 @@ def sound(tmp_path_factory):
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(content=st.binary(), keep=st.integers(0, 200))
 @example(content=b"", keep=0)
 @example(content=b"\0\0\0{\0", keep=0)

@@ -165,7 +165,7 @@ def test_labels_that_share_photos_have_similar_vectors_and_the_others_do_not():
     assert 0.7 < torch.cosine_similarity(one, other, dim=0) < 0.9
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.permutations(range(5)))
 def test_permuting_labels_permutes_cooccurrence_vectors(order):
     permuted = cooccurrence_vectors([LABELS[i] for i in order], COUNTS[order][:, order])

@@ -39,7 +39,7 @@ def random_ranking(generator: torch.Generator, photos: int = 60, labels: int = 5
 
 
 @given(masked_rankings())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_average_precision_equals_scikit_learn_with_ties_and_unknown_targets(ranking):
     logits, targets = ranking
     ap = average_precision(logits, targets)
@@ -54,7 +54,7 @@ def test_average_precision_equals_scikit_learn_with_ties_and_unknown_targets(ran
 
 
 @given(masked_rankings())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_ties_in_order_equal_grouped_ties_of_logits_nudged_apart(ranking):
     logits, targets = ranking
     nudged = logits.double() - torch.arange(len(logits))[:, None] * 1e-6
@@ -63,7 +63,7 @@ def test_ties_in_order_equal_grouped_ties_of_logits_nudged_apart(ranking):
 
 
 @given(masked_rankings())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_several_rules_at_once_equal_one_after_the_other(ranking):
     rules = [Rule(), Rule(ties="order"), Rule("order", "voc2010"), Rule(variant="voc2007")]
     alone = [average_precision(*ranking, **rule._asdict()) for rule in rules]
@@ -140,7 +140,7 @@ def test_a_label_whose_present_photos_have_no_weight_has_no_average_precision(va
 
 
 @given(masked_rankings())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_precision_and_recall_equal_scikit_learn_per_label(ranking):
     logits, targets = ranking
     assert Conventions() == ("zero", "left_out")  # as scikit-learn has it

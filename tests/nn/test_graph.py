@@ -278,7 +278,7 @@ def by_loops(counts: Tensor, config: GraphConfig) -> Tensor:
     return matrix(*[[d[i] * a[i][j] * d[j] for j in range(size)] for i in range(size)])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     counts(),
     st.sampled_from([0.2, 0.4, 0.5]),
@@ -291,7 +291,7 @@ def test_the_graph_equals_its_equations_by_loops(counts, epsilon, delta, variant
     assert_close(label_adjacency(counts, config), by_loops(counts, config).float())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(counts(), configs, st.randoms(use_true_random=False), st.floats(0, 1))
 def test_laws_of_all_graphs(counts, config, random, more):
     probability = edge_probability(counts, config)

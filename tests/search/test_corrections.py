@@ -36,7 +36,7 @@ def test_nothing_is_offered_that_would_be_refused(text):
     assert meant(text) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=40))
 def test_what_is_offered_is_always_understood(text):
     try:

@@ -67,7 +67,7 @@ def test_others_are_refused(text, message):
         parse(text, NAMES)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reader(text):
     with contextlib.suppress(DataError):

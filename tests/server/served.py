@@ -43,7 +43,7 @@ class Watched(Channels):
 
     def forward(self, images: Tensor) -> Recognition:
         self.sizes.append(len(images))
-        self.may_go_on.wait(timeout=60)
+        self.may_go_on.wait(timeout=600)
         return super().forward(images)
 
 

@@ -201,7 +201,8 @@ def test_a_photo_that_takes_too_much_memory_is_refused_in_words_of_clients():
 
 
 QUICK = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -38,7 +38,7 @@ def test_every_route_responds_as_the_document_says(document, served):
     assert len(operations) == served[1]
     for operation in operations:
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def responds(case: Case) -> None:
             # A schema cannot express that bytes are not a photo.

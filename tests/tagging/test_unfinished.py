@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from channels import channels_recognizer, corner
-from forks import FORKS
+from forks import run_for
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
@@ -142,20 +142,9 @@ def test_two_runs_do_not_write_the_same_file_at_once(photos):
     assert tag(photos)[2].photos == COUNT - 1
 
 
-def tag_for(photos: Path, seconds: float) -> None:
-    """Tag photos until this many seconds of a processor have passed, which end the process."""
+def tag_alone(photos: Path) -> None:
     os.environ["XDG_CACHE_HOME"] = str(photos.parent / "cache")
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills, as nobody handles it
     tag(photos)
-    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
-    (photos.parent / "took").write_text(str(seconds - left))
-
-
-def exit_code_of_tagging(photos: Path, seconds: float) -> int | None:
-    process = FORKS.Process(target=tag_for, args=(photos, seconds))
-    process.start()
-    process.join(timeout=300)
-    return process.exitcode
 
 
 @pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
@@ -163,11 +152,12 @@ def test_kills_at_random_moments_lose_and_repeat_no_line(photos):
     for number in range(COUNT, 40):
         (photos / f"{number:02}.png").hardlink_to(photos / f"{number % 3:02}.png")
     expected, random = undisturbed(photos), np.random.default_rng(0)
-    assert exit_code_of_tagging(photos, 200) == 0
-    took = float((photos.parent / "took").read_text())
+    took = photos.parent / "took"
+    assert run_for(200, took, tag_alone, photos) == 0
     (photos.parent / "tags").unlink()
-    codes = [exit_code_of_tagging(photos, random.uniform(0.02, 1) * took) for _ in range(6)]
+    usual = float(took.read_text())
+    codes = [run_for(random.uniform(0.02, 1) * usual, took, tag_alone, photos) for _ in range(6)]
     assert -signal.SIGPROF in codes
     assert set(codes) <= {0, -signal.SIGPROF}
-    assert exit_code_of_tagging(photos, 200) == 0
+    assert run_for(200, took, tag_alone, photos) == 0
     assert (photos.parent / "tags").read_text() == expected[0]

@@ -2,6 +2,7 @@ import io
 import json
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -33,7 +34,7 @@ def impatient(monkeypatch):
     """A line for every advance, on a clock that jumps."""
     monkeypatch.setattr(progress_module, "LINE_EVERY", 0.0)
     clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(progress_module.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
 
 def test_steps_and_epochs_are_lines_of_json_on_the_disk_at_once(tmp_path):

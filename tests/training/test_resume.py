@@ -5,12 +5,11 @@ import resource
 import shutil
 import signal
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import torch
-from forks import FORKS
+from forks import run_for
 from tiny_run import RUNTIME, TRAIN, Diary, tiny_recipe, whole_run
 
 from tagsight.errors import DataError
@@ -200,31 +199,14 @@ def test_a_state_that_cannot_be_written_does_not_end_the_run(collection, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
 def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(tmp_path):
     chance = random.Random(int(os.environ.get("TAGSIGHT_KILL_SEED", "0")))
-    out, codes = tmp_path / "killed", []
-    log = out / "run.jsonl"
-
-    def started(out: Path) -> BaseProcess:
-        child = FORKS.Process(target=whole_run, args=(tmp_path / "photos", out))
-        child.start()
-        return child
-
-    def lines() -> int:
-        return len(log.read_text().splitlines()) if log.exists() else 0
-
-    def code(child: BaseProcess) -> int | None:
-        child.join(timeout=120)
-        return child.exitcode
-
-    assert code(started(tmp_path / "whole")) == 0
-    while len(codes) < 4 and 0 not in codes:
-        enough = lines() + chance.randrange(1, 8)
-        child = started(out)
-        while child.is_alive() and lines() < enough:
-            child.join(timeout=0.005)
-        child.kill()
-        codes.append(code(child))
-    assert codes.count(-signal.SIGKILL) >= 2
-    assert code(started(out)) == 0
-    assert weights(out) == weights(tmp_path / "whole")
+    photos, took = tmp_path / "photos", tmp_path / "took"
+    assert run_for(200, took, whole_run, photos, tmp_path / "whole") == 0
+    task, usual = (took, whole_run, photos, tmp_path / "killed"), float(took.read_text())
+    codes = [run_for(chance.uniform(0.05, 0.5) * usual, *task) for _ in range(4)]
+    assert -signal.SIGPROF in codes
+    assert set(codes) <= {0, -signal.SIGPROF}
+    assert run_for(200, *task) == 0
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")

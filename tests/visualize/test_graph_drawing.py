@@ -57,7 +57,7 @@ def test_the_arrow_points_at_the_label_that_receives(direction):
     assert (widest < middle) == (direction == "given_source")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(weights)
 def test_everyone_has_one_place_and_the_isolated_come_last(weight):
     order = _circle_order(weight)
@@ -66,7 +66,7 @@ def test_everyone_has_one_place_and_the_isolated_come_last(weight):
     assert (np.diff(linked.astype(int)) <= 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(weights, st.data())
 def test_the_gain_of_a_swap_is_by_how_much_the_edges_shorten(weight, data):
     weight = np.maximum(weight, weight.T)

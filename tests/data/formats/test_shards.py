@@ -198,7 +198,7 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
     step=st.integers(3, 8),
     epoch=st.integers(0, 3),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_ranks_see_each_photo_of_any_shards_once_an_epoch_except_for_an_unfilled_step(
     sizes, ranks, step, epoch
 ):

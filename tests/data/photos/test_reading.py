@@ -179,7 +179,7 @@ def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share):
 
 @pytest.mark.parametrize("progressive", [False, True])
 @given(cut=st.floats(0, 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progressive, cut):
     content = encoded(NOISE, "JPEG", quality=90, progressive=progressive)
     content = content[: int(cut * len(content))]
@@ -188,7 +188,7 @@ def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progres
 
 
 @given(content=st.binary(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind):
     sound = encoded(NOISE.crop((0, 0, 8, 8)), kind)
     damaged = sound[: len(sound) // 2] + content + sound[len(sound) // 2 + len(content) :]

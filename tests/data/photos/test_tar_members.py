@@ -153,7 +153,7 @@ def test_a_tar_without_its_end_is_refused_lest_photos_be_lost(tmp_path, blocks):
     assert list(members(path)) == ["a.jpg", "b.jpg"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=5),
     form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),

@@ -26,7 +26,7 @@ RULES = LabelRules(
 )
 cells = st.tuples(*[st.sampled_from([1, 0, -1])] * len(NAMES))
 tables = st.lists(cells, min_size=1, max_size=12)
-law = settings(max_examples=30, deadline=None)
+law = settings(max_examples=30)
 
 
 def rows(table, names=NAMES, *, lists=False) -> Annotations:

@@ -22,7 +22,7 @@ from tagsight.errors import DataError
 cells = st.tuples(*[st.sampled_from([1, 0, -1])] * 4)
 tables = st.lists(cells, min_size=1, max_size=30)
 seeds = st.integers(0, 2**32)
-law = settings(max_examples=50, deadline=None)
+law = settings(max_examples=50)
 
 
 def rows(splits, targets=None) -> Annotations:

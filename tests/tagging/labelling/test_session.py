@@ -124,7 +124,7 @@ def test_heads_are_fitted_on_a_thread_of_their_own_after_people_pause(session):
     red = session.make_label("red").id
     session.judge(RED[:2], red, 1, "me")
     session.judge([1, 5], red, 0, "me")
-    assert done.wait(timeout=60)
+    assert done.wait()
     session.learner.stop()
     assert heard[0]["model_revision"] == session.view().model_revision == 1
     assert [(label.name, label.present) for label in heard[0]["labels"]] == [("red", 2)]
@@ -161,7 +161,7 @@ def test_making_a_label_is_enough_for_the_learner_to_begin(tmp_path):
         session.listeners.join(lambda event: done.set() if event.kind == "model" else None)
         session.learner.start()
         session.make_label("dog")
-        assert done.wait(timeout=60)
+        assert done.wait()
         session.learner.stop()
 
 

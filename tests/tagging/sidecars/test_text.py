@@ -105,7 +105,7 @@ CONTENTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 SEPARATORS = st.sampled_from([", ", ",", ";", "; ", " | ", "\n", "\r\n", " ", "\t"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CONTENTS, TAGS, SEPARATORS, st.sampled_from(["", "\ufeff"]))
 def test_taking_out_what_was_added_gives_every_byte_back(text, names, separator, mark):
     before = (mark + text).encode()
@@ -126,7 +126,7 @@ def test_taking_out_what_was_added_gives_every_byte_back(text, names, separator,
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(CONTENTS, TAGS, TAGS, SEPARATORS)
 def test_what_was_replaced_comes_back_with_what_has_come_since(text, names, since, separator):
     before = text.encode()

@@ -241,7 +241,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.text(st.sampled_from("ab, .A\n"), max_size=10), CHANGES)
 def test_whatever_runs_do_no_word_of_a_person_is_lost(content, changes):
     """Runs that append and replace, what a person adds after each, and then undo of them all."""

@@ -192,7 +192,7 @@ def test_a_label_that_is_the_last_of_a_path_there_is_there(there):
     assert edit.content.lower().count(b"dog<") == content.lower().count(b"dog<")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(NAMES, min_size=1, max_size=4, unique_by=lambda name: name.casefold()))
 def test_any_name_is_read_back_as_it_is(names):
     there = {word.casefold() for word in keywords(added(DARKTABLE, *names))}
@@ -243,7 +243,7 @@ SUBJECTS = st.lists(st.sampled_from([b"sea", b"Dog", b"a &lt; b"]), max_size=3).
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(MARKUP, st.one_of(st.just(b""), SUBJECTS), MARKUP, st.sampled_from(["\n", "\r\n"]))
 def test_whatever_else_a_sidecar_has_stays_to_the_byte(before, subject, after, line):
     start = b'<r:RDF xmlns:r="%b" xmlns:dc="%b" xmlns:n="urn:n"><r:Description>' % (
