@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from tiny import COLOURS, drawn, saved_photos
@@ -9,18 +10,23 @@ from tiny import COLOURS, drawn, saved_photos
 PHOTOS = 48
 SPLITS = ["train"] * 32 + ["val"] * 8 + ["test"] * 8
 
+TINY_SETTINGS: dict[str, object] = {
+    "backbone.name": "tiny_equivariant",
+    "backbone.weights": "none",
+    "backbone.frozen_stages": 0,
+    "backbone.freeze_depthwise": False,
+    "backbone.freeze_batch_norm": False,
+    "training.image_size": 32,
+    "training.batch_size": 8,
+}
 TINY_OPTIONS = [
-    *("--system.backbone.name", "tiny_equivariant"),
-    *("--system.backbone.weights", "none"),
-    *("--system.backbone.frozen-stages", "0"),
-    *("--system.backbone.freeze-depthwise", "false"),
-    *("--system.backbone.freeze-batch-norm", "false"),
-    *("--training.image-size", "32"),
-    *("--training.batch-size", "8"),
-    *("--epochs", "2"),
-    *("--device", "cpu"),
+    *chain.from_iterable(
+        (f"--{'' if name.startswith('training') else 'system.'}{name}", str(value).lower())
+        for name, value in TINY_SETTINGS.items()
+    ),
+    *("--epochs", "2", "--device", "cpu"),
 ]
-"""What makes any recipe of a grid system one for these photos."""
+"""Settings and options that make any recipe of a grid system one for these photos."""
 
 
 def write_collection(

@@ -8,6 +8,7 @@ import logging
 import resource
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
@@ -16,6 +17,7 @@ import pytest
 from collection import SPLITS, TINY_OPTIONS, write_boxes, write_collection
 from PIL import Image
 from tiny import COLOURS
+from traced import traced_once
 
 from tagsight.cli import main
 from tagsight.commands.output import INTERRUPTED
@@ -35,6 +37,12 @@ def run(labels, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run")
     assert main(training(labels, out, "--recipe", "gcam-cpu")) == 0
     return out
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _traced_once(tmp_path_factory) -> Iterator[None]:
+    with traced_once(tmp_path_factory.mktemp("graphs")):
+        yield
 
 
 @pytest.fixture(scope="module")

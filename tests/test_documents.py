@@ -8,17 +8,20 @@ import socket
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import pytest
 import test_contract
-from collection import TINY_OPTIONS, write_collection
+from collection import TINY_OPTIONS, TINY_SETTINGS, write_collection
 from cyclopts import ValidationError
 from PIL import Image
 from small_demo import small_demo
+from traced import traced_once
 
+import tagsight
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.format import DEFAULTS
 from tagsight.data.literature.protocols import PROTOCOLS
@@ -27,6 +30,7 @@ from tagsight.systems.catalogue import HOMES
 from tagsight.systems.page import systems_page
 from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.xmp import add_keywords
+from tagsight.workflows import train
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "docs", "benchmarks", "examples", ".ci")
@@ -225,18 +229,24 @@ def run(words: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("page", RUN_HERE)
-def test_what_the_page_says_runs_from_top_to_bottom(page):
+def test_what_the_page_says_runs_from_top_to_bottom(page, monkeypatch, tmp_path_factory):
     if any("--embed" in words for words in commands(page)) and not which("exiftool"):
         pytest.skip("exiftool is not installed")
     if page.endswith("your-tags.md"):
         give_tags(Path())
     for block in blocks(page, "toml"):  # its first line names the file
         Path(block.split()[1]).write_text(block, encoding="utf-8")
-    for words in commands(page):
-        if words[0] == "tagsight":
-            run(words)
+    with traced_once(tmp_path_factory.mktemp("graphs")):
+        for words in commands(page):
+            if words[0] == "tagsight":
+                run(words)
+    monkeypatch.setattr(tagsight, "train", train_small)
     for block in blocks(page, "python"):
         execute(block)
+
+
+def train_small(*arguments: Any, settings: Mapping[str, object], **options: Any) -> tagsight.Run:
+    return train(*arguments, settings={**settings, **TINY_SETTINGS}, **options)
 
 
 def execute(code: str) -> types.ModuleType:

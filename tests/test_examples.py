@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from collection import write_collection
+from collection import TINY_SETTINGS, write_collection
 from PIL import Image
 
 import tagsight as ts
@@ -37,7 +37,7 @@ def model(labels, tmp_path_factory) -> Path:
         labels,
         out=tmp_path_factory.mktemp("runs") / "first",
         epochs=1,
-        settings={"training.image_size": 64},
+        settings=TINY_SETTINGS,
         max_bad=0.05,
         progress=False,
     )
@@ -69,7 +69,7 @@ def test_evidence_adds_up_and_is_drawn(labels, model, tmp_path):
     head, *rows = run_example("evidence.py", model, photo, "red", picture).splitlines()
     logit, mean = re.fullmatch(r"red: logit (\S+), mean of the map (\S+)", head).groups()
     assert float(logit) == pytest.approx(float(mean), abs=0.011)
-    assert len(rows) == 2
+    assert len(rows) == 4
     with Image.open(photo) as original, Image.open(picture) as drawn:
         assert drawn.size == original.size
 

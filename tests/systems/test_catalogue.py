@@ -56,9 +56,14 @@ def test_looking_a_recipe_up_imports_its_system_and_no_other():
     assert not [module for module in others if f"{module!r}" in told.stdout]
 
 
+@pytest.fixture(scope="module")
+def page() -> str:
+    return systems_page()
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_the_page_says_what_a_system_is_whose_it_is_what_its_maps_are_and_what_deviates(name):
-    _, _, after = systems_page().partition(f"\n## {name}\n")
+def test_the_page_says_what_a_system_is_whose_it_is_what_its_maps_are_and_what_deviates(name, page):
+    _, _, after = page.partition(f"\n## {name}\n")
     parts, system = after.partition("\n## ")[0].strip().split("\n\n"), SYSTEMS[name]
     summary, citation, maps, deviations, *_, recipes, published = parts
     assert ("Zero-shot" in summary) == system.takes_new_labels
