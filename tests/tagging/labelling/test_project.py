@@ -1,15 +1,13 @@
 """A project loses no judgement that it has accepted, and can take all of them back."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forks import run_for
 
 from tagsight.data.annotations import Annotations
 from tagsight.data.readers import read_annotations
@@ -204,44 +202,43 @@ def test_a_project_trains_as_labels_with_near_twins_in_one_group(tmp_path):
     assert rows.groups is not None
 
 
-JUDGE = """
-import sys
-from pathlib import Path
-from tagsight.tagging.labelling.project import Project
+JUDGEMENTS = 1000
 
-with Project(Path(sys.argv[1])) as project:
-    for number in range(int(sys.argv[2]), int(sys.argv[3])):
-        project.judge([number % 50 + 1], number // 50 % 4 + 1, (number // 200) % 2, "me")
-        print(number, flush=True)
-"""
+
+def judge_all(place: Path, answered: Path) -> None:
+    """Make the judgements that are not made yet, and note each that is answered."""
+    with Project(place) as project, answered.open("a") as notes:
+        for number in range(project.revision, JUDGEMENTS):
+            project.judge([number % 50 + 1], number // 50 % 4 + 1, (number // 200) % 2, "me")
+            notes.write(f"{number}\n")
+            notes.flush()
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-def test_a_thousand_judgements_and_kills_at_random_moments_lose_none(place):
-    with Project(*place) as project:
-        project.photos.note((f"{number}.jpg", 1, 1) for number in range(50))
-        for number in range(4):
-            project.labels.make(f"label {number}")
-    chance, done, kills = random.Random(0), 0, 0
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    while done < 1000:
-        command = [sys.executable, "-c", JUDGE, str(place[0]), str(done), "1000"]
-        stop_after = done + chance.randint(100, 300)
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=environment
-        ) as judging:
-            for line in judging.stdout:
-                done = int(line) + 1
-                if done == stop_after:
-                    judging.kill()
-                    kills += 1
-        with Project(place[0]) as project:
+@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
+def test_a_thousand_judgements_and_kills_at_random_moments_lose_none(tmp_path):
+    def drawn(name: str) -> Path:
+        photos = tmp_path / name / "photos"
+        photos.mkdir(parents=True)
+        with Project(photos.parent / "project", photos) as project:
+            project.photos.note((f"{number}.jpg", 1, 1) for number in range(50))
+            for number in range(4):
+                project.labels.make(f"label {number}")
+        return photos.parent / "project"
+
+    took, chance = tmp_path / "took", random.Random(0)
+    assert run_for(200, took, judge_all, drawn("whole"), tmp_path / "all") == 0
+    usual, place, answered = float(took.read_text()), drawn("parts"), tmp_path / "answered"
+    codes, revision = [], 0
+    while 0 not in codes:
+        seconds = 200 if len(codes) == 6 else chance.uniform(0.05, 0.4) * usual
+        codes.append(run_for(seconds, took, judge_all, place, answered))
+        said = answered.read_text().splitlines() if answered.exists() else []
+        with Project(place) as project:
             # What was answered is there; one that was not answered may be.
-            assert project.revision in {done, done + 1}
-            done = project.revision
-            table, _ = project.targets()
-            for number in range(max(0, done - 200), done):
-                said = table[number % 50, number // 50 % 4]
-                assert said == (number // 200) % 2
-    assert kills >= 3
+            table, revision = project.targets()
+            assert len(said) <= revision <= len(said) + len(codes)
+            for number in range(max(0, revision - 200), revision):
+                assert table[number % 50, number // 50 % 4] == (number // 200) % 2
+    assert -signal.SIGPROF in codes
+    assert revision == JUDGEMENTS

@@ -1,14 +1,13 @@
-import contextlib
 import os
 import random
+import signal
 import sqlite3
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from forks import run_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -335,19 +334,27 @@ def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world):
     assert set(world.files()) == {"a.jpg", "b.jpg", "a.jpg.xmp"}
 
 
-PHOTOS, PART = 500, TOGETHER
-SCRIPT = """
-from test_writing import *
+PHOTOS = 500
 
-photos, journal, form, part = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-found = sorted(path for path in photos.rglob("*.jpg"))
-writer = Writer(Manner(form), Places("." + form, None, [photos]), "model", Journal(journal))
-print("go", flush=True)
-for first in range(0, len(found), part):
-    names = [f"tag {i % 7}" for i in range(first, first + part)]
-    batch = zip(found[first : first + part], names)
-    writer.write([(photo, [Tag(name, 0.9), Tag("always", 0.8)]) for photo, name in batch])
-"""
+
+def tag_all(photos: Path, journal: Path, form: str) -> None:
+    """Write sidecars of all photos, in parts as tagging does."""
+    found = sorted(photos.rglob("*.jpg"))
+    with Journal(journal) as opened:
+        writer = Writer(Manner(form), Places(f".{form}", None, [photos]), "model", opened)
+        for first in range(0, PHOTOS, TOGETHER):
+            names = [f"tag {i % 7}" for i in range(first, first + TOGETHER)]
+            batch = zip(found[first : first + TOGETHER], names, strict=False)
+            writer.write([(photo, [Tag(name, 0.9), Tag("always", 0.8)]) for photo, name in batch])
+
+
+def undo_all(journal: Path) -> int:
+    """Take all runs back, and return the number of files."""
+    with Journal(journal) as opened:
+        runs = [run for run in opened.runs() if run.undone is None]
+        for run in runs:
+            assert not [outcome for outcome in undo(opened, run) if outcome.problem]
+    return sum(run.files for run in runs)
 
 
 def tree(folder: Path) -> dict[Path, bytes]:
@@ -359,11 +366,12 @@ def tree(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
 @FORMS
 def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, form):
     """Many photos, some with sidecars of a person; killed again and again, then undone."""
-    generator = random.Random(form)
-    photos, journal, here = tmp_path / "photos", tmp_path / "journal.sqlite", Path(__file__).parent
+    generator, took = random.Random(form), tmp_path / "took"
+    photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
     by_hand, suffix = (b"mine\n", ".txt") if form == "txt" else (EMPTY, ".jpg.xmp")
     for i in range(PHOTOS):
         folder = photos / f"{i % 10}"
@@ -371,30 +379,22 @@ def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, fo
         (folder / f"{i:04}.jpg").write_bytes(b"")
         if i % 3 == 0:
             (folder / f"{i:04}{suffix}").write_bytes(by_hand)
-    before = tree(photos)
-    arguments = [sys.executable, "-c", SCRIPT, str(photos), str(journal), form, str(PART)]
+    before, task = tree(photos), (took, tag_all, photos, journal, form)
+    assert run_for(200, *task) == 0
+    assert undo_all(journal) == PHOTOS
+    assert tree(photos) == before
 
-    for _ in range(12):
-        with subprocess.Popen(arguments, cwd=here, stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=generator.uniform(0, 0.5))
-            process.kill()  # SIGKILL; an ended process does not mind
-        if process.returncode == 0:
-            break
+    usual, codes = float(took.read_text()), []
+    for _ in range(8):
+        codes.append(run_for(generator.uniform(0.02, 0.4) * usual, *task))
         check_whole(photos, before, form)
-    subprocess.run(arguments, cwd=here, check=True, stdout=subprocess.DEVNULL)
+    assert -signal.SIGPROF in codes
+    assert run_for(200, *task) == 0
     after = tree(photos)
     assert len(after) == 2 * PHOTOS
-    subprocess.run(arguments, cwd=here, check=True, stdout=subprocess.DEVNULL)
+    assert run_for(200, *task) == 0
     assert tree(photos) == after
-
-    with Journal(journal) as opened:
-        runs = [run for run in opened.runs() if run.undone is None]
-        assert sum(run.files for run in runs) >= PHOTOS
-        for run in runs:
-            for outcome in undo(opened, run):
-                assert not outcome.problem
+    assert undo_all(journal) >= PHOTOS
     assert tree(photos) == before
 
 
