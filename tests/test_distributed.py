@@ -42,8 +42,8 @@ def trained(tmp_path_factory) -> Callable[[int], Path]:
     return folder_of
 
 
-SHARES = [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
-"""Numbers of processes for 8 photos a step: equal shares of 4, shares of 2 and 3, and of 2."""
+SHARES = [2, pytest.param(3, marks=pytest.mark.slow)]
+"""Numbers of processes for 8 photos a step: equal shares of 4, and shares of 2 and 3."""
 
 
 @pytest.mark.parametrize("count", SHARES)
