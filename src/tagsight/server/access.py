@@ -28,8 +28,8 @@ OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json",
 OPEN_FOLDER = "/web/"
 """Paths that need no token: the page and its files, the server's state and its description."""
 
-SIGN_IN_PATHS = frozenset({"/label/"})
-"""Pages that may be opened with the token in their address."""
+SIGN_IN_PATHS = {"/label/": "/web/label/closed.html"}
+"""Pages that may be opened with the token in their address, and what a browser gets without it."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})
@@ -135,7 +135,8 @@ class AccessMiddleware:
     Status 400 without exactly one host; 403 for another host, or from another origin than the
     server's own page; 401 without the token. Requests that are not from a browser have no origin.
     A page of `SIGN_IN_PATHS` that is opened with ``?token=TOKEN`` sets a cookie, which pictures
-    and streams of the page are requested with, and is opened again without it.
+    and streams of the page are requested with, and is opened again without it. A browser that opens
+    it without the token is sent to a page that says so.
 
     Args:
         app: The wrapped ASGI application.
@@ -193,6 +194,8 @@ class AccessMiddleware:
             response = RedirectResponse(_without_token(scope), 303)
             response.set_cookie(cookie, self._cookie, httponly=True, samesite="strict")
             return response
+        if scope["path"] in SIGN_IN_PATHS and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(SIGN_IN_PATHS[scope["path"]], 303)
         message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
         return _refused(401, message, {"WWW-Authenticate": "Bearer"})
 

@@ -37,6 +37,8 @@ def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address(client
     assert client.get("/label/project").status_code == 401
     assert client.get("/label/").status_code == 401
     assert client.get("/label/", params={"token": "wrong"}).status_code == 401
+    opened = client.get("/label/", headers={"Accept": "text/html,*/*"}, follow_redirects=False)
+    assert (opened.status_code, opened.headers["location"]) == (303, "/web/label/closed.html")
     assert client.get("/label/project", params={"token": TOKEN}).status_code == 401
     signed_in = client.get("/label/", params={"token": TOKEN}, follow_redirects=False)
     assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/label/")
