@@ -385,7 +385,8 @@ def _kind(error: Exception) -> type[DataError]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"expected a photo within Pillow's own limit, got: {error}"
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return f"expected at most {most:,} pixels, Pillow's own limit, got more"
     if isinstance(error, MemoryError):
         return "expected a photo that is decoded within the free memory, got a larger one"
     if any(words in str(error).lower() for words in ("truncated", "create decoder object")):
