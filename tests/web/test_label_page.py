@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 from accessible import require_accessible
 from labelling_page import Labelled, labelling, save_album
+from PIL import Image
 
 PHOTOS, MANY = 30, 3000
 READY = ".cell.loaded"
@@ -130,12 +132,8 @@ def test_photos_are_selected_by_click_shift_control_box_and_keys(open_page):
     page.mouse.down()
     page.mouse.move(last["x"] + 20, last["y"] + 30, steps=4)
     page.mouse.up()
-    columns = (
-        round((last["x"] - first["x"]) / (page.locator("#cell-1").bounding_box()["x"] - first["x"]))
-        + 1
-    )
-    rows = page.evaluate("(columns) => [0, 1].map((row) => row * columns)", 5)
-    assert selected(page) == sorted(row + column for row in rows for column in range(columns))
+    lefts = [page.locator(f"#cell-{index}").bounding_box()["x"] for index in range(8)]
+    assert selected(page) == [index for index, left in enumerate(lefts) if left <= lefts[7]]
     press(page, "Escape")
     assert selected(page) == []
     page.locator("#cell-0 .picture").click()
@@ -200,20 +198,86 @@ def test_judgements_wait_in_the_browser_while_the_server_is_away(visit, serve):
     sent(page)
     running.close()
     press(page, "r", "r")
-    page.locator("#trouble-text", has_text="2 judgements are kept in this browser").wait_for()
+    page.locator("#trouble-text", has_text="2 judgements wait in this browser").wait_for()
     has_state(page, 1, "dog absent")
     press(page, "n")
     page.keyboard.type("cat")
     with page.expect_event("requestfailed", lambda request: request.url.endswith("labels?as=me")):
         press(page, "Enter")
     page.evaluate("fetch('/label/project').catch(() => null)")
-    assert "kept in this browser" in page.locator("#trouble-text").inner_text()
+    assert "wait in this browser" in page.locator("#trouble-text").inner_text()
     again, _ = serve(port=server.port)
     page.locator("#trouble").wait_for(state="hidden")
     sent(page)
     (photos, _) = again.session.project.targets()
     assert photos[:3, 0].tolist() == [1, 0, 0]
     assert page.locator(READY).count()
+
+
+def test_what_could_not_be_loaded_while_the_server_was_away_is_loaded_when_it_is_back(visit, serve):
+    server, running = serve()
+    page = visit(server.address, ready=READY)
+    make_label(page, "dog")
+    page.route("**/picture", lambda route: route.abort())
+    page.route("**/thumbnail", lambda route: route.abort())
+    page.reload()
+    page.locator("#cell-0.broken").wait_for()
+    page.locator("#cell-0").dblclick()
+    page.locator(".sheet-of-photo.broken").wait_for()
+    running.close()
+    page.locator("#trouble-text", has_text="does not respond").wait_for()
+    page.unroute("**/picture")
+    page.unroute("**/thumbnail")
+    serve(port=server.port)
+    page.locator(".sheet-of-photo.loaded").wait_for()
+    press(page, "Escape")
+    page.locator("#cell-0.loaded").wait_for()
+
+
+def limit_pages(server: Labelled, pages: int) -> None:
+    with server.session.project.database.reading() as connection:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_full_disk_is_said_in_few_words_and_judgements_are_sent_when_there_is_room(visit, serve):
+    server, _ = serve()
+    page = visit(server.address, size=(390, 844), ready=READY)
+    make_label(page, "dog")
+    page.locator("#progress").wait_for(state="hidden")
+    limit_pages(server, 1)  # as many as it has
+    trouble = page.locator("#trouble-text", has_text="The disk is full: free some space. ")
+    press(page, "Control+a")
+    for _ in range(40):
+        press(page, "a", "Control+a", "r", "Control+a")
+    trouble.wait_for()
+    assert page.locator("#trouble").bounding_box()["height"] < 70, "two lines"
+    assert "wait in this browser" in trouble.inner_text()
+    require_accessible(page, "trouble")
+    limit_pages(server, 100_000)
+    page.locator("#trouble").wait_for(state="hidden")
+    sent(page)
+    assert (server.session.project.targets()[0][:, 0] == 0).all()
+
+
+def test_an_address_without_its_token_says_where_the_right_one_is(visit, serve):
+    server, _ = serve(token="secret")
+    page = visit(server.address, size=(390, 844), ready="h1:has-text('opens nothing')")
+    assert "the one that it printed last" in page.locator("main").inner_text()
+    require_accessible(page, "closed")
+
+
+def test_cells_have_the_shape_of_most_photos(visit, tmp_path):
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    for number in range(12):
+        Image.new("RGB", (100, 150), (20 * number, 0, 90)).save(folder / f"{number:02}.png")
+    with labelling(tmp_path / "project", folder) as server:
+        page = visit(server.address, ready=READY)
+        page.locator("#progress").wait_for(state="hidden")
+        page.reload()
+        page.locator(READY).first.wait_for()
+        box = page.locator("#cell-0 .picture").bounding_box()
+        assert box["height"] == pytest.approx(1.3 * box["width"], rel=0.02)
 
 
 def test_a_photo_is_looked_at_with_its_evidence_and_such_regions_are_found(open_page):
@@ -293,7 +357,8 @@ def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
     page.click("#write-button")
     page.locator("#write-dialog .choice", has_text="labels.csv").click()
     page.locator(".written", has_text="labels.csv").wait_for()
-    assert "tagsight train " in page.locator("#write-dialog code").inner_text()
+    command = page.locator("#write-dialog code").inner_text()
+    assert re.fullmatch(r"tagsight train \S+ --out \S+", command)
 
 
 def test_any_number_of_photos_needs_few_elements(visit, album, tmp_path):

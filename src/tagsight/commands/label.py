@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,7 +109,8 @@ def label(
                     webbrowser.open(url)
                 with suppress(KeyboardInterrupt):  # which uvicorn raises after its own end
                     session_server(app).run(sockets=[socket])
-    print_info(f"every judgement is in {folder}; 'tagsight train {folder}' learns from them")
+    command = shlex.join(["tagsight", "train", str(folder), "--out", "runs/first"])
+    print_info(f"every judgement is in {folder}; {command!r} learns from them")
     return 0
 
 

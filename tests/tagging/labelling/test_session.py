@@ -7,11 +7,15 @@ import threading
 import numpy as np
 import pytest
 from channels import channels_recognizer
-from labelled import SHADES, ClassCells, learned, session_in
+from labelled import SHADES, ClassCells, ColourCells, encoder_of, learned, session_in
 from PIL import Image
 
 from tagsight.errors import DataError
+from tagsight.tagging.labelling import background
+from tagsight.tagging.labelling.features import Features
 from tagsight.tagging.labelling.orders import Query
+from tagsight.tagging.labelling.project import Project
+from tagsight.tagging.labelling.thumbnails import Thumbnails
 
 RED = [9, 10, 11, 12]
 """Ids of the red photos: by name, blue ones come first, then green ones."""
@@ -216,6 +220,35 @@ def test_features_are_computed_once_for_each_content_and_anew_when_it_changes(tm
         np.testing.assert_allclose(changed, np.array([200, 200, 10]) / 255, atol=0.01)
         (broken,) = [p for p in session.project.photos.rows([13, 14]) if p.problem]
         assert "expected a photo" in broken.problem
+
+
+def test_on_a_full_disk_analysing_waits_for_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(background, "PAUSE_WHEN_FULL", 0)
+    (tmp_path / "photos").mkdir()
+    for number in range(40):
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / f"{'long' * 55}{number}.png")
+    encoder, said = encoder_of(ColourCells()), []
+    with (
+        Project(tmp_path / "project", tmp_path / "photos") as project,
+        Thumbnails(project.folder) as thumbnails,
+    ):
+        features = Features(project.database, project.folder, encoder.name(), encoder.dimensions)
+
+        def limit(pages: int) -> None:
+            with project.database.reading() as connection:
+                connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        def make_room(progress: background.Progress) -> None:
+            said.append(progress.problem)
+            if progress.problem:
+                limit(100_000)
+
+        limit(1)  # as many as it has
+        analysing = background.Background(project, encoder, features, thumbnails, make_room)
+        analysing.start()
+        analysing.finish()
+        assert background.FULL_DISK in said
+        assert analysing.progress == background.Progress(40, 40, 0.0)
 
 
 def test_features_that_are_not_whole_are_computed_anew(tmp_path):

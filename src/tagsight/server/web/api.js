@@ -1,6 +1,10 @@
 // Requests to the server. The token, if there is one, is kept until the tab is closed.
 
 const KEY = "tagsight-token";
+
+/** What is said when there is no answer. */
+export const AWAY = "The server does not respond. Is it still running?";
+
 let askForToken = async () => "";
 
 /** Set the function that asks the user for a token and returns a promise of it. */
@@ -56,7 +60,7 @@ async function send(path, options) {
   try {
     return await fetch(path, { ...options, headers });
   } catch {
-    throw new RequestError("The server does not respond. Is it still running?");
+    throw new RequestError(AWAY);
   }
 }
 

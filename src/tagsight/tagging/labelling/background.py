@@ -16,6 +16,7 @@ from tagsight.data.photos.reading import open_photo, whole_size
 from tagsight.data.photos.traits import look_of
 from tagsight.errors import DataError
 from tagsight.runtime.threads import yield_to_others
+from tagsight.tagging.labelling.errors import NoRoomError
 from tagsight.tagging.labelling.photos import Examined
 from tagsight.tagging.labelling.thumbnails import jpeg_of
 
@@ -37,6 +38,11 @@ BATCH = 8
 PAUSE = 1.0
 """Seconds between two reports while the folder is searched."""
 
+PAUSE_WHEN_FULL = 5.0
+"""Seconds until it is tried again whether the disk has room."""
+
+FULL_DISK = "the disk is full: analysing waits for room"
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,7 +53,7 @@ class Progress(NamedTuple):
         encoded: Photos that have features.
         photos: Photos that can have some.
         seconds_left: Estimated; None if unknown.
-        problem: Why it stopped before the end, or None.
+        problem: Why it stopped before the end, or waits, or None.
         left_out: Photos that cannot be used.
     """
 
@@ -138,16 +144,34 @@ class Background:
     def _run(self) -> None:
         yield_to_others()
         try:
-            self._project.photos.search(self._on_found)
-            with watched():
-                self._encode()
-                if self._suggestions is not None:
-                    self._suggestions.compute(self._on_part)
+            full = self._do_all()
+            if full is not None:
+                logger.warning("%s", full)
+            while full is not None:
+                self._wait_for_room()
+                full = self._do_all()
         except _Stopped:
             return
         except (DataError, OSError, RuntimeError, sqlite3.Error) as error:
             logger.warning("%s", error)
             self._report(self.progress._replace(seconds_left=None, problem=str(error)))
+
+    def _do_all(self) -> NoRoomError | None:
+        """Search the folder and encode what has no features; return the error of a full disk."""
+        try:
+            self._project.photos.search(self._on_found)
+            with watched():
+                self._encode()
+                if self._suggestions is not None:
+                    self._suggestions.compute(self._on_part)
+        except NoRoomError as error:
+            return error
+        return None
+
+    def _wait_for_room(self) -> None:
+        self._report(self._counted(None)._replace(problem=FULL_DISK))
+        if self._stopped.wait(PAUSE_WHEN_FULL):
+            raise _Stopped
 
     def _on_found(self) -> None:
         """Report the photos found so far; counting many of them takes time, so not too often."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from tagsight.errors import DataError
 from tagsight.tagging.labelling.encoder import CELLS, DIRECTIONS
-from tagsight.tagging.labelling.errors import NoRoomError
+from tagsight.tagging.labelling.errors import disk_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -167,27 +164,6 @@ class Features:
         if photos > len(self._slots):
             more = np.full(max(photos, 2 * len(self._slots)) - len(self._slots), NOWHERE, np.int64)
             self._slots = np.concatenate([self._slots, more])
-
-
-@contextmanager
-def disk_problems(folder: Path) -> Iterator[None]:
-    """Describe in one sentence what is wrong with the files, such as a full disk.
-
-    Example:
-        >>> from pathlib import Path
-        >>> try:
-        ...     with disk_problems(Path("project")):
-        ...         raise OSError(errno.ENOSPC, "No space left on device")
-        ... except NoRoomError as error:
-        ...     print(error)
-        project: expected room for features of photos, got: No space left on device
-    """
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        msg = f"{folder}: expected room for features of photos, got: {error.strerror}"
-        raise (NoRoomError if full else DataError)(msg) from error
 
 
 def write_rows(file: Path, row: int, rows: NDArray[np.generic]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from tagsight.data.photos.reading import decoding_side, open_photo
 from tagsight.errors import DataError
 from tagsight.runtime.threads import batched, yield_to_others
-from tagsight.tagging.labelling.features import NOWHERE, disk_problems, mapped, write_rows
+from tagsight.tagging.labelling.errors import disk_problems
+from tagsight.tagging.labelling.features import NOWHERE, mapped, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.runtime.threads import batched, yield_to_others
-from tagsight.tagging.labelling.features import NOWHERE, disk_problems, mapped, write_rows
+from tagsight.tagging.labelling.errors import disk_problems
+from tagsight.tagging.labelling.features import NOWHERE, mapped, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

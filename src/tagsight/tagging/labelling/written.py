@@ -15,6 +15,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
 from tagsight.runtime.threads import batched
+from tagsight.tagging.labelling.errors import disk_problems
 from tagsight.tagging.labelling.views import Written
 from tagsight.tagging.sidecars.edit import Tag
 from tagsight.tagging.sidecars.journal import Journal
@@ -89,11 +90,9 @@ def write_labels(project: Project, written: WrittenFormat, journal: Path) -> Wri
         raise DataError(msg)
     name, text, remark = _TEXTS[written]
     file = project.folder / name
-    try:
-        write_atomically(file, text(photos, labels))
-    except OSError as error:
-        msg = f"{file} cannot be written: {error.strerror}"
-        raise DataError(msg) from error
+    written_text = text(photos, labels)
+    with disk_problems(file):
+        write_atomically(file, written_text)
     report = f"{amount(len(photos), 'photo')} in {file}; {remark}"
     return Written(str(file), len(photos), report)
 

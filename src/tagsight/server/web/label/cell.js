@@ -86,6 +86,14 @@ export class Cell {
     this.others.replaceChildren(...more, ...(absent ? [mark("absent"), String(absent)] : []));
   }
 
+  /** Load again what could not be loaded. */
+  retry() {
+    if (!this.element.classList.contains("broken")) return;
+    this.element.classList.remove("broken");
+    this.image.removeAttribute("src");
+    this.load();
+  }
+
   #broken() {
     if (this.image.hasAttribute("src")) this.element.classList.add("broken");
   }

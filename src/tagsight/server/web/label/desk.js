@@ -56,6 +56,12 @@ export class Desk {
     this.grid.arrange();
   }
 
+  /** The server is back: load what it could not give. */
+  retry() {
+    this.grid.retry();
+    this.viewer.retry();
+  }
+
   /** New scores have come: those in sight are asked for; the order stays until it is wanted. */
   newScores(revision) {
     this.viewer.modelRevision = revision;
@@ -86,7 +92,7 @@ export class Desk {
     selection.addEventListener("change", () => this.#showSelection());
     project.addEventListener("change", () => {
       this.#showHand();
-      this.#grow();
+      this.#follow();
     });
     project.addEventListener("hand", () => this.#handChanged());
     judging.addEventListener("change", () => {
@@ -306,12 +312,12 @@ export class Desk {
     }
   }
 
-  /** Show photos that were found since: at once if nothing is selected, else when it is wanted. */
-  #grow() {
+  /** Show what is there now: at once if nothing is selected, else when it is wanted. */
+  #follow() {
     const { photos } = this.project.info;
     const { list, selection } = this;
     const total = list?.total ?? photos;
-    if (!this.bar.showsAll || this.region || total >= photos || photos === this.#known) return;
+    if (!this.bar.showsAll || this.region || total === photos || photos === this.#known) return;
     this.#known = photos;
     if (selection.shown || this.viewer.open) this.bar.suggestOrder();
     else {

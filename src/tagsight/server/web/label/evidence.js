@@ -32,7 +32,7 @@ export class EvidenceLayer {
     this.#wanted = key;
     if (!this.on || !photo || !label) {
       this.#drawn = null;
-      this.#draw(null, this.on && !label ? "" : "Evidence is hidden.");
+      this.#draw(null, this.on ? "" : "Evidence is hidden.");
       return;
     }
     let found = this.#kept.get(key);

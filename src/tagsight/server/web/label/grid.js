@@ -6,6 +6,8 @@ import { Cell } from "./cell.js";
 const GAP = 12;
 const FOOT = 26;
 const RATIO = 0.8;
+const [FLATTEST, STEEPEST] = [0.65, 1.3];
+const [ENOUGH, SAMPLE] = [8, 200];
 const AROUND = 2;
 const FAST = 2.5;
 
@@ -21,7 +23,7 @@ export class Grid {
    * @param {HTMLElement} sheet Its child, as tall as all rows.
    */
   constructor(view, sheet, project, selection) {
-    Object.assign(this, { view, sheet, project, selection, list: null, size: 176, columns: 1, row: 1, width: 1 });
+    Object.assign(this, { view, sheet, project, selection, list: null, size: 176, ratio: null, columns: 1, row: 1, width: 1 });
     view.addEventListener("scroll", () => this.#later(), { passive: true });
     new ResizeObserver(() => this.arrange()).observe(view);
     selection.addEventListener("change", () => this.describe());
@@ -31,7 +33,7 @@ export class Grid {
 
   /** Show a list from its beginning. */
   use(list) {
-    this.list = list;
+    Object.assign(this, { list, ratio: null });
     list.addEventListener("change", () => list === this.list && this.arrange());
     this.#clear();
     this.arrange();
@@ -51,9 +53,12 @@ export class Grid {
     const inside = this.view.clientWidth - 2 * GAP;
     if (inside <= 0) return;
     const first = this.#first();
-    const columns = Math.max(2, Math.floor((inside + GAP) / (this.size + GAP)));
+    if (this.list && this.list.total !== null) this.ratio ??= shape(this.list);
+    const ratio = this.ratio ?? RATIO;
+    const size = this.size * Math.sqrt(RATIO / ratio);
+    const columns = Math.max(2, Math.floor((inside + GAP) / (size + GAP)));
     this.width = Math.floor((inside - (columns - 1) * GAP) / columns);
-    const height = Math.round(this.width * RATIO) + FOOT;
+    const height = Math.round(this.width * ratio) + FOOT;
     const moved = columns !== this.columns || height + GAP !== this.row;
     Object.assign(this, { columns, row: height + GAP });
     this.sheet.style.setProperty("--cell-width", `${this.width}px`);
@@ -71,6 +76,11 @@ export class Grid {
     if (top < this.view.scrollTop) this.view.scrollTop = top;
     else if (bottom > this.view.scrollTop + this.view.clientHeight) this.view.scrollTop = bottom - this.view.clientHeight;
     this.#draw(true);
+  }
+
+  /** Load again the thumbnails that could not be loaded. */
+  retry() {
+    for (const cell of this.#cells.values()) cell.retry();
   }
 
   /** Show again what is known of the photos in sight. */
@@ -167,4 +177,12 @@ export class Grid {
     this.#before = { top, time: now };
     return speed;
   }
+}
+
+/** Height by width of the cells: that of the photos in the middle, as far as their sizes are known. */
+function shape(list) {
+  const photos = Array.from({ length: Math.min(list.total, SAMPLE) }, (_, index) => list.at(index));
+  const ratios = photos.flatMap((photo) => (photo?.width ? [photo.height / photo.width] : [])).sort((one, other) => one - other);
+  if (ratios.length < ENOUGH) return RATIO;
+  return Math.min(STEEPEST, Math.max(FLATTEST, ratios[ratios.length >> 1]));
 }

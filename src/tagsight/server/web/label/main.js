@@ -55,6 +55,7 @@ function follow({ project, judging, desk, events, outbox, notices }) {
   });
   events.addEventListener("back", () => {
     catchUp();
+    desk.retry();
     outbox.retry();
   });
   document.addEventListener("visibilitychange", () => document.hidden || project.refresh());

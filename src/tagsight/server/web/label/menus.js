@@ -72,7 +72,7 @@ export function openWriting(folder) {
     element("ul", { class: "choices" }, ...FORMATS.map(([format, title, text]) =>
       element("li", {}, element("button", { class: "choice", click: write(format) }, element("strong", {}, title), element("span", {}, text))))),
     result,
-    element("p", { class: "hint" }, "To train a model on what is judged, run ", element("code", {}, `tagsight train ${quoted(folder)}`)),
+    element("p", { class: "hint" }, "To train a model on what is judged, run ", element("code", {}, `tagsight train ${quoted(folder)} --out runs/first`)),
   );
   dialog.showModal();
 }

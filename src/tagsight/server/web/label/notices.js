@@ -1,5 +1,6 @@
 // What the page says about itself: progress, the last action, trouble, judgements that wait.
 
+import { AWAY } from "../api.js";
 import { amount, byId, sentence } from "../dom.js";
 
 export class Notices {
@@ -44,10 +45,8 @@ export class Notices {
 
   #connection(outbox, events) {
     const waiting = outbox.waiting.length;
-    const kept = waiting ? ` ${amount(waiting, "judgement")} ${waiting === 1 ? "is" : "are"} kept in this browser and sent when it is back.` : " You can go on judging: nothing is lost.";
-    const refused = outbox.trouble?.status ? `The server cannot take judgements: ${sentence(outbox.trouble.message)}` : null;
-    if (refused) this.#standing(`${refused}${kept}`);
-    else if (outbox.trouble || events.away) this.#standing(`The server does not respond. Is it still running?${kept}`);
+    const kept = waiting ? `${amount(waiting, "judgement")} ${waiting === 1 ? "waits" : "wait"} in this browser.` : "You can go on judging: nothing is lost.";
+    if (outbox.trouble || events.away) this.#standing(`${sentence(outbox.trouble?.message ?? AWAY)} ${kept}`);
     else if (this.#said === "standing") {
       this.#show(null);
       this.tell("The server is back, and has all judgements.");

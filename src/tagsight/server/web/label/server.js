@@ -3,6 +3,7 @@
 import { ask, onTokenNeeded, RequestError } from "../api.js";
 
 const KEY = "tagsight-person";
+const FULL = 507;
 const asked = new URLSearchParams(location.search);
 if (asked.has("as")) sessionStorage.setItem(KEY, asked.get("as"));
 
@@ -16,11 +17,18 @@ if (asked.has("token")) {
 }
 
 onTokenNeeded(() => {
-  throw new RequestError("The server was started again with another token: open the address that it printed.", 401);
+  throw new RequestError("The server was started again: open the address that it printed.", 401);
 });
 
 /** Request something; the answer is a Response. */
-export const request = (path, options = {}) => ask(`/label/${path}`, options);
+export async function request(path, options = {}) {
+  try {
+    return await ask(`/label/${path}`, options);
+  } catch (error) {
+    if (error.status === FULL) error.message = "The disk is full: free some space.";
+    throw error;
+  }
+}
 
 /** Request JSON. */
 export const get = async (path, options) => (await request(path, options)).json();

@@ -65,8 +65,16 @@ export class Viewer extends EventTarget {
     const score = this.photo.score ?? null;
     this.name.textContent = this.photo.name;
     this.where.textContent = `${(this.index + 1).toLocaleString("en")} of ${this.list.total.toLocaleString("en")}${score === null || !label ? "" : ` · ${label.name} ${percent(score)}`}`;
-    this.evidence.show(this.photo, label, this.modelRevision);
+    this.evidence.show(this.sheet.classList.contains("broken") ? null : this.photo, label, this.modelRevision);
     this.#showStrip();
+  }
+
+  /** Load the photo again if it could not be loaded. */
+  retry() {
+    if (!this.open || !this.photo) return;
+    if (this.sheet.classList.contains("broken")) this.image.removeAttribute("src");
+    this.#showPhoto();
+    this.describe();
   }
 
   showEvidence(on = !this.evidence.on) {
@@ -95,7 +103,7 @@ export class Viewer extends EventTarget {
       this.sheet.classList.add("loaded");
       this.#fit();
     });
-    this.image.addEventListener("error", () => this.image.hasAttribute("src") && this.sheet.classList.add("broken"));
+    this.image.addEventListener("error", () => this.image.hasAttribute("src") && this.#broken());
     this.sheet = element("div", { class: "sheet-of-photo" }, this.image, this.evidence.image, this.evidence.peak);
     this.stage = element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": "Photo" }, this.sheet);
     this.hint = element("p", { class: "stage-hint", role: "status" });
@@ -139,6 +147,12 @@ export class Viewer extends EventTarget {
     for (const near of [this.list.at(this.index + 1), this.list.at(this.index - 1)]) if (near) new Image().src = picture(near.id);
   }
 
+  /** Say that the photo cannot be opened, and nothing about evidence in it. */
+  #broken() {
+    this.sheet.classList.add("broken");
+    this.describe();
+  }
+
   /** Make the picture as large as the stage allows. */
   #fit() {
     if (!this.photo) return;
@@ -175,7 +189,7 @@ export class Viewer extends EventTarget {
     const made = element(
       "button",
       { "aria-label": photo.name, "aria-current": index === this.index ? "true" : null, tabindex: index === this.index ? 0 : -1, click: () => this.#tell("go", index) },
-      element("img", { src: thumbnail(photo.id), alt: "", decoding: "async" }),
+      element("img", { src: thumbnail(photo.id), alt: "", decoding: "async", error: ({ target }) => target.remove() }),
     );
     if (label) {
       const state = mark("unjudged");
