@@ -1,15 +1,28 @@
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from contest import sharing
 from tiny_run import RUNTIME, SILENT, TEST, TRAIN, VAL, tiny_recipe
 
-import tagsight.experiments.estimate
+from tagsight.evaluation import predictions
+from tagsight.experiments import estimate
 from tagsight.experiments.estimate import minutes_of
 from tagsight.experiments.run import Run, Shared
+from tagsight.training import loop
 from tagsight.training.preparation import prepare
 
 
+@pytest.fixture
+def _steady(monkeypatch):
+    """A clock that goes on by a second whenever it is read."""
+    clock = SimpleNamespace(perf_counter=count().__next__)
+    for module in (estimate, loop, predictions):
+        monkeypatch.setattr(module, "time", clock)
+
+
+@pytest.mark.usefixtures("_steady")
 def test_a_longer_training_is_expected_to_take_longer_without_the_test_photos(collection, tmp_path):
     shared = sharing(collection, tmp_path)
     kept = collection.paths[:-TEST]
@@ -41,6 +54,6 @@ def test_of_a_run_that_cannot_be_tried_nothing_is_known_and_ctrl_c_ends_a_trial(
     def interrupted(*_, **__) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tagsight.experiments.estimate.Stopwatch, "step", interrupted)
+    monkeypatch.setattr(estimate.Stopwatch, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         minutes_of(Run("gcam", tiny_recipe()), shared)
