@@ -6,6 +6,7 @@ import io
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -117,12 +118,14 @@ def test_the_help_of_a_command_shows_command_lines_that_it_understands(tmp_path,
             assert understood is command
 
 
-def test_command_lines_in_helps_are_shown_unbroken_in_a_terminal_and_on_the_site():
+def test_helps_show_a_summary_and_unbroken_command_lines_in_a_terminal_and_on_the_site():
     page = app.generate_docs(flatten_commands=True, heading_level=2)
     for command in COMMANDS:
         terminal = io.StringIO()
         app.help_print([command.__name__], console=Console(file=terminal, width=80))
         shown = [line.strip() for line in terminal.getvalue().splitlines()]
+        summary = (command.__doc__ or "").splitlines()[0].split()
+        assert " ".join(summary[:3]) in " ".join(" ".join(shown).split())
         block = "\n".join(["```console", *example_lines(command), "```"])
         assert block in page
         assert set(example_lines(command)) <= set(shown)
@@ -132,6 +135,7 @@ PRINTED_COMMANDS = ("tagsight ", "--ink", "--seed", "--recipe", "--out", "--imag
 """Parts of command lines that are printed to be copied, and of style sheets."""
 
 
+@cache
 def messages(path: Path) -> list[str]:
     """The texts of a module but its docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
