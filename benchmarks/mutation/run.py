@@ -167,6 +167,8 @@ class Tests:
             places = [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
             # Other assertions would have the module's own source instead of the faulty one.
             options = ["-q", "-s", "-p", "no:cacheprovider", "-m", "not slow", "--assert=plain"]
+            # The plugin of the option `timeout` is not loaded: tests are ended here.
+            options += ["-W", "ignore:Unknown config option:pytest.PytestConfigWarning"]
             files = [str(file) for file in (*tests, self.file)]
             pytest.main([*options, *places, "--basetemp=tests", *files], plugins=[plugin])
             return plugin.result
