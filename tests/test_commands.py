@@ -372,6 +372,21 @@ def test_training_leaves_the_model_the_log_the_split_and_how_data_were_read(run)
     assert len((run / "split.csv").read_text().splitlines()) == len(SPLITS)
 
 
+@pytest.mark.parametrize(("held_out", "split"), [("test", "test"), ("val", "validation")])
+def test_the_command_that_training_ends_with_measures_the_photos_that_were_held_out(
+    capsys, tmp_path, held_out, split
+):
+    labels = write_collection(tmp_path / "data")
+    labels.write_text(labels.read_text().replace(",val,", f",{held_out},"))
+    labels.write_text(labels.read_text().replace(",test,", f",{held_out},"))
+    capsys.readouterr()
+    assert main(training(labels, tmp_path / "run")) == 0
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if " tagsight evaluate " in one]
+    name, _, command = line.partition(": tagsight ")
+    assert name == f"figures on the {split} split"
+    assert "no split" not in result(capsys, *shlex.split(command))
+
+
 def test_a_run_that_was_cut_off_goes_on_by_the_same_command_with_resume(
     capsys, labels, run, tmp_path
 ):

@@ -75,19 +75,20 @@ def train(  # noqa: PLR0913 - groups of options
 
 def _show_next_steps(out: Path, data: Path) -> None:
     """Print which labels to look at, and how to measure the run."""
+    from tagsight.data.annotations import SPLITS
     from tagsight.data.remote.places import place, shown
+    from tagsight.data.splits.split import recorded_splits
+    from tagsight.evaluation.measured_rows import SPLIT_FILE
     from tagsight.training.label_quality import labels_to_look_at, read_quality
 
     for label in labels_to_look_at(read_quality(out)):
         print_info(f"look at {label.advice()}")
-    report = out / "report.html"
-    command = [
-        "tagsight",
-        "evaluate",
-        str(out / "model"),
-        shown(place(data)),
-        "--html",
-        str(report),
-    ]
-    print_info(f"figures on the test split: {shlex.join(command)}")
+    held_out = {*recorded_splits(out / SPLIT_FILE).values()} - {"train"}
+    if not held_out:
+        return
+    split, report = max(held_out, key=SPLITS.index), out / "report.html"
+    chosen = [] if split == "test" else ["--split", split]
+    command = ["tagsight", "evaluate", str(out / "model"), shown(place(data)), *chosen]
+    name = "validation" if split == "val" else split
+    print_info(f"figures on the {name} split: {shlex.join([*command, '--html', str(report)])}")
     print_info(f"report, once that has run: {report}")

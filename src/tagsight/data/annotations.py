@@ -168,7 +168,10 @@ class Annotations:
         indices = [i for i, name in enumerate(self.splits or ()) if name == split]
         if not indices:
             sizes = ", ".join(f"{size} {name}" for name, size in self.split_sizes.items())
-            msg = f"expected photos of the split {split!r}, got {sizes or 'no split at all'}"
+            msg = (
+                f"expected photos of the split {split!r}, got {sizes or 'no split at all'}"
+                f"{'; name one that has some as `split`' * bool(sizes)}"
+            )
             raise DataError(msg)
         return self.select(indices)
 

@@ -59,6 +59,7 @@ def test_marks_say_what_is_absent_and_others_are_unknown(lists, dog, difficult, 
     [
         {"dog_train": "a 1\n", "cat_train": "a -1\n", "dog_val": "b 1\n", "cat_val": "b 1\n"},
         {"dog": "a.jpg\nb.jpg\n", "cat": "b.jpg\n", "train": "a.jpg\n", "val": "b.jpg\n"},
+        {"dog": "a\nb\n", "cat": "b\n", "train_list": "a\n", "val_list": "b\n"},
     ],
 )
 def test_lists_of_splits_are_no_labels(lists, texts):
@@ -76,6 +77,7 @@ def test_lists_of_splits_are_no_labels(lists, texts):
         ({"dog": "a.jpg\n", "cat": "x/../../b.jpg\n"}, "cat.txt:1: .*inside the folder"),
         ({"a_train": "a.jpg\n", "b_train": "b.jpg\n", "a_val": "a.jpg\n"}, "got 'a.jpg' in two"),
         ({"train": "a.jpg\n", "val": "b.jpg\n"}, "of no known format"),
+        ({"train_val_list": "a.jpg\n", "test_list": "b.jpg\n"}, "of no known format"),
         ({"selected": "a.jpg\nb.jpg\n"}, "of no known format|begins with"),
     ],
 )

@@ -48,6 +48,22 @@ def test_photos_by_label_and_labels_by_photo_mean_the_same(tmp_path, caplog, nam
     assert ("labels without photos left out: cow" in caplog.text) == ("cow" in str(content))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"train": RECORDS[:1], "val": RECORDS[1:]},
+        {"info": {"year": 2026}, "Training": RECORDS[:1], "Validation": RECORDS[1:]},
+        {"train": {"x/a.jpg": ["dog"]}, "val": {"b.jpg": ["dog", "cat"]}},
+        {"train": {"dog": ["x/a.jpg"]}, "val": {"dog": ["b.jpg"], "cat": ["b.jpg"]}},
+    ],
+)
+def test_words_of_splits_above_the_photos_are_no_labels_and_no_photo_is_lost(tmp_path, content):
+    found = read(tmp_path, "a.json", content)
+    assert found.names == ("cat", "dog")
+    assert targets(found) == {"x/a.jpg": [0, 1], "b.jpg": [1, 1]}
+    assert found.splits == ("train", "val")
+
+
 def test_a_label_may_be_called_as_a_key_of_photos(tmp_path):
     found = read(tmp_path, "a.json", {"photo": ["a.jpg"], "drawing": ["a.jpg", "b.jpg"]})
     assert targets(found) == {"a.jpg": [1, 1], "b.jpg": [1, 0]}
@@ -69,7 +85,7 @@ def test_yaml_has_text_alone_so_that_no_is_a_label(tmp_path):
         ("a.json", {"a.jpg": ["cat"], "dog": ["b.jpg"]}, "'a.jpg'"),
         ("a.json", {"dog": ["a.jpg", 5]}, "'dog'"),
         ("a.json", {"dog": ["a", "b"]}, "'dog'"),
-        ("a.json", {"train": {"dog": ["a.jpg"]}}, "'train'"),
+        ("a.json", {"x": {"dog": ["a.jpg"]}, "b.jpg": ["dog"]}, "'x'"),
         ("a.yaml", "dog: [a, b]\n", "'dog'"),
         ("a.yaml", "dog: [a.jpg]\ncat: 5\n", "'cat'"),
     ],
@@ -78,6 +94,22 @@ def test_a_mixture_is_refused_with_what_does_not_fit(tmp_path, name, content, sh
     wanted = "a list of photos for each label, or the labels of each photo, whose names end as"
     with pytest.raises(DataError, match=rf"expected {wanted} .*got {{{shown}"):
         read(tmp_path, name, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"dogs": RECORDS, "cats": RECORDS}, "expected photos under one key, .* got dogs, cats"),
+        ({"train": RECORDS, "more": RECORDS}, "expected photos under one key, .* got train, more"),
+        ({"train": ["a.jpg"], "val": ["b.jpg"]}, "got train, val, .* the splits alone"),
+        ("train: [a.jpg]\nval: [b.jpg]\n", "got train, val, .* the splits alone"),
+    ],
+)
+def test_photos_of_which_some_would_be_lost_or_without_labels_are_refused(
+    tmp_path, content, message
+):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, f"a.{'yaml' if isinstance(content, str) else 'json'}", content)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -37,12 +38,60 @@ def test_numbers_of_rows_ids_and_remarks_are_no_labels(write_csv, content):
         "image,cat,dog,is_train\na.jpg,1,0,1\nb.jpg,0,1,0\n",
         "image,labels,purpose\na.jpg,cat,train\nb.jpg,dog,test\n",
         "TRAIN,gs://photos/a.jpg,cat\nTEST,gs://photos/b.jpg,dog\n",
+        "image,cat,dog,set\na.jpg,1,0,train2017\nb.jpg,0,1,test2017\n",
+        "image,labels,Usage\na.jpg,cat,Training\nb.jpg,dog,PrivateTest\n",
+        "image,labels,jeu\na.jpg,cat,entraînement\nb.jpg,dog,test\n",
+        "image,labels,split\na.jpg,cat,trainval\nb.jpg,dog,holdout\n",
+        "image,cat,dog,test\na.jpg,1,0,0\nb.jpg,0,1,1\n",
     ],
-    ids=range(5),
+    ids=range(10),
 )
 def test_a_split_is_recognised_by_its_cells(write_csv, content):
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist(), rows.splits) == (*LABELS, ("train", "test"))
+
+
+def test_flags_of_records_are_splits_as_in_tables(tmp_path):
+    table = tmp_path / "rows.jsonl"
+    table.write_text(
+        '{"image": "a.jpg", "cat": 1, "dog": 0, "is_test": false}\n'
+        '{"image": "b.jpg", "cat": 0, "dog": 1, "is_test": true}\n'
+    )
+    rows = read_annotations(table, labels_only=True)
+    assert (rows.names, rows.targets.tolist(), rows.splits) == (*LABELS, ("train", "test"))
+
+
+TRAINS = "image,dog,train\na.jpg,1,1\nb.jpg,0,0\n"
+
+
+def test_a_train_may_be_a_label_or_a_flag_which_is_said(write_csv, caplog):
+    rows = read_annotations(write_csv(TRAINS), labels_only=True)
+    assert (rows.names, rows.splits) == (("dog", "train"), None)
+    assert "'train' taken for a label; if it is the split, name it as" in caplog.text
+    options = ReadOptions(columns=Columns(split_column="train"))
+    rows = read_annotations(write_csv(TRAINS), labels_only=True, options=options)
+    assert (rows.names, rows.splits) == (("dog",), ("train", "test"))
+
+
+@pytest.mark.parametrize(
+    ("lists", "splits", "message"),
+    [
+        ({"train_val_list": "a.jpg\n", "test_list": "b.jpg\n"}, ("train", "test"), "are those of"),
+        ({"train": "x/a\n\n", "test": "x\\b\n"}, ("train", "test"), "are those of"),
+        ({"train": "a.jpg\n", "test": "c.jpg\n"}, None, "name 1 photo of 2 once, so that they"),
+        ({"train": "a.jpg\n", "test": "a.jpg\nb.jpg\n"}, None, "name 1 photo of 2 once"),
+        ({"train": "a.jpg\n"}, None, ""),
+        ({"train": "a.jpg\n", "test": "Taken in May\n"}, None, ""),
+    ],
+)
+def test_lists_beside_a_table_are_the_splits_if_they_name_each_photo_once(
+    write_csv, tmp_path, caplog, lists, splits, message
+):
+    caplog.set_level("INFO")
+    for name, text in lists.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    rows = read_annotations(write_csv("image,labels\na.jpg,cat\nb.jpg,dog\n"), labels_only=True)
+    assert (rows.splits, message in caplog.text) == (splits, True)
 
 
 def test_photos_of_the_cloud_need_no_split(write_csv):

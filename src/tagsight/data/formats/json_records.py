@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats import imaterialist
 from tagsight.data.formats.hub_features import with_class_names
-from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key
+from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key, joined_records
 from tagsight.data.formats.records import read_records
 from tagsight.data.formats.records_by_name import (
     YAML_ENDINGS,
     has_photos_by_label,
+    has_splits,
     is_yaml_of_photos,
     read_yaml,
     records_by_name,
 )
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
 from tagsight.data.strangers import stranger_at
-from tagsight.data.tables.names import is_photo
+from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
@@ -60,7 +63,7 @@ def recognises(source: Path) -> bool:
         return True
     if stranger_at(source):
         return False
-    return _nested(source) is not None or _has_records(source)
+    return _nested(source) is not None or has_splits(source) or _has_records(source)
 
 
 def _has_records(source: Path) -> bool:
@@ -77,16 +80,41 @@ def _has_records(source: Path) -> bool:
 
 
 def _nested(source: Path) -> str | None:
-    """Return the key under which an object has a list of records with labels, or None."""
+    """Return the first key under which an object has a list of records with labels, or None."""
     top, keys, lines = outline(source)
     if top != "{" or lines or not ELSEWHERE.isdisjoint(keys) or imaterialist.recognises(source):
         return None
     for key in (key for key, mark in keys.items() if mark == "["):
-        within = outline(source, key).keys
-        has_both = first_key(PHOTO_KEYS, within) and first_key(LABEL_KEYS, within)
-        if has_both and REFERENCE not in within:
+        if _is_record(outline(source, key).keys):
             return key
     return None
+
+
+def _is_record(keys: Iterable[str]) -> bool:
+    """Return whether an object with some keys is a photo with its labels."""
+    has_both = first_key(PHOTO_KEYS, keys) and first_key(LABEL_KEYS, keys)
+    return bool(has_both) and REFERENCE not in keys
+
+
+def _parts(source: Path, content: Mapping[str, Any]) -> list[tuple[list[Any], str | None]]:
+    """Return the list of records of an object, or that of each split, with the split.
+
+    Raises:
+        DataError: If there are further records under other keys, which would be lost.
+    """
+    found = {
+        key: value
+        for key, value in content.items()
+        if isinstance(value, list) and value and isinstance(value[0], dict) and _is_record(value[0])
+    }
+    splits = {key: SPLIT_NAMES.get(key.lower()) for key in found}
+    if len(found) > 1 and not all(splits.values()):
+        msg = (
+            f"{source}: expected photos under one key, or under train, val and test, got "
+            f"{', '.join(found)}; join them under one"
+        )
+        raise DataError(msg)
+    return [(records, splits[key]) for key, records in found.items()]
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -114,23 +142,23 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('a.jpg', 'b.jpg'), ('dog',), [[1], [0]])
     """
     top, _, lines = outline(source)
+    parts: list[tuple[list[Any], str | None]]
     if not top and source.suffix.lower() in YAML_ENDINGS:
-        records = read_yaml(source)
+        parts = [(read_yaml(source), None)]
     elif top == "[":
-        records = read_json(source, list, f"a list of objects, each {WHAT}")
-    elif (key := _nested(source)) is not None:
-        listed = read_json(source, dict, WHAT)[key]
-        records = listed if isinstance(listed, list) else [listed]
+        parts = [(read_json(source, list, f"a list of objects, each {WHAT}"), None)]
+    elif _nested(source) is not None:
+        parts = _parts(source, read_json(source, dict, WHAT))
     elif top == "{" and not lines and not source.name.lower().endswith(ENDINGS):
-        records = records_by_name(source, read_json(source, dict, WHAT))
+        parts = [(records_by_name(source, read_json(source, dict, WHAT)), None)]
     else:
-        records = [record for _, record in read_json_lines(source, WHAT)]
-    for number, record in enumerate(records, 1):
+        parts = [([record for _, record in read_json_lines(source, WHAT)], None)]
+    for number, record in enumerate(chain.from_iterable(records for records, _ in parts), 1):
         if not isinstance(record, dict):
             msg = f"{source}: record {number}: expected {WHAT}, got {shortened(record)}"
             raise DataError(msg)
     base = source.parent
-    part = read_records(source, records, options, usual_folders(base))
+    part = read_records(source, joined_records(str(source), parts), options, usual_folders(base))
     return [with_class_names(part, base)]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats.arrow_records import read_parquet
-from tagsight.data.formats.records import joined_records, read_records
+from tagsight.data.formats.record_keys import joined_records
+from tagsight.data.formats.records import read_records
 from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import is_file
 from tagsight.data.tables.names import SPLIT_NAMES

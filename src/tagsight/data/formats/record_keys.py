@@ -14,6 +14,7 @@ from tagsight.data.tables.names import (
     LABEL_COLUMNS,
     MAYBE_SPLIT,
     ROW_NAMES,
+    SPLIT_COLUMNS,
     SPLIT_NAMES,
     VALUE_COLUMNS,
     is_no_label,
@@ -149,10 +150,13 @@ def _value_key(
 def _split_key(sample: Sequence[Record], keys: Sequence[str]) -> str | None:
     """Return the key whose values are all splits, more than one or under such a name."""
     for key in keys:
+        name = key_of(key)
+        meanings = SPLIT_COLUMNS.get(name, SPLIT_NAMES)
         values = [str(record.get(key)).lower() for record in sample]
-        if all(value in SPLIT_NAMES for value in values):
-            several = len({SPLIT_NAMES[value] for value in values}) > 1
-            if key_of(key) in MAYBE_SPLIT or (several and key_of(key) not in LABEL_KEYS):
+        if all(value in meanings for value in values):
+            several = len({meanings[value] for value in values}) > 1
+            is_named = name in MAYBE_SPLIT or name in SPLIT_COLUMNS
+            if is_named or (several and name not in LABEL_KEYS):
                 return key
     return None
 
@@ -269,3 +273,25 @@ def is_missing(value: object) -> bool:
         (True, True, False)
     """
     return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
+
+
+def joined_records(
+    source: str, parts: Sequence[tuple[Sequence[Record], str | None]]
+) -> list[Record]:
+    """Join records of several files, each with the split of its file.
+
+    Raises:
+        DataError: If some files have a split and others none.
+
+    Example:
+        >>> parts = [([{"photo": "a.jpg"}], "train"), ([{"photo": "b.jpg"}], "val")]
+        >>> [record["photo"] for record in joined_records("rows", parts)]
+        ['a.jpg', 'b.jpg']
+    """
+    splits = {split for _, split in parts}
+    if splits == {None}:
+        return [record for records, _ in parts for record in records]
+    if None in splits:
+        msg = f"{source}: expected all files to be of a split, train, val or test, or none"
+        raise DataError(msg)
+    return [{**record, FILE_SPLIT: split} for records, split in parts for record in records]

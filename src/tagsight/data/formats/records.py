@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.formats.record_keys import (
-    FILE_SPLIT,
     MARKS,
     is_mark,
     is_missing,
@@ -25,7 +24,7 @@ from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SCORE_KEYS, SEPARATORS
 from tagsight.data.tables.layout import Layout
-from tagsight.data.tables.names import NAME_KEYS
+from tagsight.data.tables.names import NAME_KEYS, SPLIT_FLAGS, SPLIT_NAMES, key_of
 from tagsight.data.tables.pairs import is_word
 from tagsight.data.tables.table import Table
 from tagsight.data.tables.ticks import are_bits
@@ -180,6 +179,7 @@ class _RecordTable(Table):
             image=0,
             labels=tuple(range(1 + len(self._others), len(self.names))),
             split=place.get(keys.split),
+            split_names=SPLIT_FLAGS.get(key_of(keys.split or ""), SPLIT_NAMES),
             confidence=place.get(keys.value) if kind == "csv-long" else None,
             group=place.get(keys.group),
         )
@@ -348,25 +348,3 @@ def _path(value: object, where: str) -> str:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def joined_records(
-    source: str, parts: Sequence[tuple[Sequence[Record], str | None]]
-) -> list[Record]:
-    """Join records of several files, each with the split of its file.
-
-    Raises:
-        DataError: If some files have a split and others none.
-
-    Example:
-        >>> parts = [([{"photo": "a.jpg"}], "train"), ([{"photo": "b.jpg"}], "val")]
-        >>> [record["photo"] for record in joined_records("rows", parts)]
-        ['a.jpg', 'b.jpg']
-    """
-    splits = {split for _, split in parts}
-    if splits == {None}:
-        return [record for records, _ in parts for record in records]
-    if None in splits:
-        msg = f"{source}: expected all files to be of a split, train, val or test, or none"
-        raise DataError(msg)
-    return [{**record, FILE_SPLIT: split} for records, split in parts for record in records]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS
+from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, joined_records
 from tagsight.data.json_files import beginning, outline, shortened
 from tagsight.data.source import is_file
-from tagsight.data.tables.names import is_photo, key_of
+from tagsight.data.tables.names import SPLIT_NAMES, is_photo, key_of
 from tagsight.data.tables.text import text_of
 from tagsight.data.yaml_files import parse_yaml, yaml_beginning
 from tagsight.errors import DataError
@@ -45,6 +45,22 @@ def has_photos_by_label(source: Path) -> bool:
         return False
     match = _FIRST_IN_LIST.match(beginning(source))
     return match is not None and is_photo(match[3])
+
+
+def has_splits(source: Path) -> bool:
+    """Return whether JSON is one object with photos and their labels under words of splits.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("a.json").write_text('{"train": {"a.jpg": ["dog"]}, "val": {}}')
+        >>> has_splits(Path("a.json"))
+        True
+    """
+    top, keys, lines = outline(source)
+    if top != "{" or lines or not all(key.lower() in SPLIT_NAMES for key in keys):
+        return False
+    within = next((outline(source, key).keys for key, mark in keys.items() if mark == "{"), {})
+    return any(map(is_photo, within)) or (bool(within) and set(within.values()) == {"["})
 
 
 def is_yaml_of_photos(source: Path) -> bool:
@@ -106,6 +122,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - plain-data border
 def records_by_name(source: Path, content: Mapping[str, Any]) -> list[Any]:
     """Return the records of an object: photos by label, labels by photo, values by column, or one.
 
+    Photos by label and labels by photo may be under words of splits.
+
     Raises:
         DataError: If it is none of these, or a mixture.
 
@@ -115,12 +133,22 @@ def records_by_name(source: Path, content: Mapping[str, Any]) -> list[Any]:
         [{'image': 'a.jpg', 'labels': ['dog', 'sky']}, {'image': 'b.jpg', 'labels': ['sky']}]
     """
     photos = [is_photo(key) for key in content]
+    splits = {key: SPLIT_NAMES.get(key.lower()) for key in content}
+    if content and all(splits.values()) and all(isinstance(v, dict) for v in content.values()):
+        parts = [(records_by_name(source, content[key]), split) for key, split in splits.items()]
+        return joined_records(str(source), parts)
     if all(photos):
         return [
             {**value, "image": name} if _has_labels(value) else {"image": name, "labels": value}
             for name, value in content.items()
         ]
     others = [key for key, value in content.items() if not _are_photos(value)]
+    if not others and content and all(splits.values()):
+        msg = (
+            f"{source}: expected labels of photos, got {', '.join(content)}, which are the splits "
+            "alone: give a table of the labels, with a column for the split"
+        )
+        raise DataError(msg)
     if not others and not any(photos):
         return _inverted(source, content)
     named = [value for key, value in content.items() if key_of(key) in PHOTO_KEYS]

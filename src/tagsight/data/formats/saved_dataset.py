@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format
 from tagsight.data.formats.arrow_records import read_arrow
-from tagsight.data.formats.records import joined_records, read_records
+from tagsight.data.formats.record_keys import joined_records
+from tagsight.data.formats.records import read_records
 from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import is_file
 from tagsight.errors import DataError

@@ -103,7 +103,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _folders(source: Path) -> list[Path]:
     own = [source / "Annotations", source / "annotations", source]
-    splits = [source / name for name in SPLIT_NAMES]
+    order = {name: place for place, name in enumerate(SPLIT_NAMES)}
+    splits = [one for one in source.iterdir() if one.name in order] if is_folder(source) else []
+    splits.sort(key=lambda one: order[one.name])
     for places in (own[:1], own[1:2], own[2:], splits):
         found = [place for place in places if is_folder(place) and any(_files(place))]
         if found:

@@ -34,6 +34,7 @@ from tagsight.data.remote.places import (
     stand_for_root,
     with_urls,
 )
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -84,7 +85,8 @@ def copy_of(source: Path) -> Path:
     r"""Return a path, or where the labels of its URL were copied to.
 
     Of a folder, all files that may say labels are copied, and likewise the folder around a file
-    that names others, such as ``data.yaml``; beside a table, those that may name its labels.
+    that names others, such as ``data.yaml``; beside a table, those that may name its labels, and
+    lists of splits.
 
     Args:
         source: An absolute path, which may stand for a URL.
@@ -135,7 +137,10 @@ def _beside(table: Path) -> list[Path]:
     if table.suffix.lower() not in TABLES:
         return []
     names = sorted(names_in(table.parent) or ())
-    found = [name for name in names if BESIDE.search(name) and name != table.name]
+    lists = {name for name in names if PurePath(name).suffix == ".txt"}
+    lists = {name for name in lists if PurePath(name).stem.lower() in SPLIT_NAMES}
+    names = [name for name in names if BESIDE.search(name) or name in lists]
+    found = [name for name in names if name != table.name]
     return [table.with_name(name) for name in found[:MOST_BESIDE]]
 
 

@@ -19,7 +19,7 @@ from tagsight.data.tables.names import (
     NUMBERED_SPLITS,
     OUTLINES,
     RANKS,
-    SPLIT_COLUMNS,
+    SPLIT_FLAGS,
     SPLIT_NAMES,
     TEXT_COLUMNS,
     VALUE_COLUMNS,
@@ -141,6 +141,12 @@ def log_layout(table: Table, layout: Layout, labels: str) -> None:
     parts[:0] = table.notes
     if table.notes or layout.split_names is NUMBERED_SPLITS or not _is_plain(table, layout, labels):
         logger.info("%s: %s", table.source, ", ".join(parts))
+    if layout.split is None and layout.kind == "csv-columns":
+        for name in (names[place] for place in layout.labels if key_of(names[place]) == "train"):
+            logger.warning(
+                "%s: %r taken for a label; if it is the split, name it as `split_column`",
+                *(table.source, name),
+            )
     if layout.ignored:
         logger.warning(
             "%s: not used as labels: %s; `label_columns` decides",
@@ -274,7 +280,7 @@ class _Search:
     def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
         if self.columns.split_column is not None:
             place = self._named(self.columns.split_column, "split_column")
-            meanings = SPLIT_COLUMNS.get(self.keys[place], SPLIT_NAMES)
+            meanings = SPLIT_FLAGS.get(self.keys[place], SPLIT_NAMES)
             return place, NUMBERED_SPLITS if is_numbered(self.table, place) else meanings
         return split_of(self.table, free)
 

@@ -56,7 +56,9 @@ ROW_NAMES = re.compile(
 )
 """Names of columns that may hold the numbers of rows."""
 
-NEVER_LABELS = FOLDER_COLUMNS | {"index", "idx", "id", "fold", "width", "height", "deleteflag"}
+NEVER_LABELS = FOLDER_COLUMNS | frozenset(
+    {"index", "idx", "id", "fold", "width", "height", "deleteflag", "valid"}
+)
 _ID = re.compile(r"(?:^|[\W_])id\W*$|[a-z0-9](?-i:I[Dd])\W*$", re.IGNORECASE)
 TEXT_COLUMNS = frozenset(
     {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
@@ -69,32 +71,58 @@ OUTLINES = frozenset({"encodedpixels", "rle", "segmentation", "polygon"})
 NAME_KEYS = ("label", "name", "category", "class", "tag")
 """Keys of the name, where a label is an object."""
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-    "dev": "val",
-    "train_set": "train",
-    "training_set": "train",
-    "val_set": "val",
-    "validation_set": "val",
-    "test_set": "test",
+_SPLIT_WORDS = {
+    "train": (
+        *("train", "training", "trn", "trainval", "train_val", "treino", "treinamento"),
+        *("entraînement", "entrainement", "apprentissage", "entrenamiento", "addestramento"),
+        *("训练", "訓練", "学習", "обучение"),
+    ),
+    "val": (
+        *("val", "valid", "validation", "dev", "eval", "evaluation", "vld", "publictest"),
+        *("validierung", "validación", "validacion", "validação", "validazione"),
+        *("验证", "検証", "валидация"),
+    ),
+    "test": (
+        *("test", "testing", "tst", "holdout", "hold_out", "held_out", "privatetest"),
+        *("prueba", "teste", "测试", "テスト", "тест"),
+    ),
 }
+"""Words for the splits; the last of some are those of FER2013, and of other languages."""
+
+_ENDS_OF_SPLITS = (
+    *("_set", "-set", "set", "_list", "_split", "集"),
+    *("2007", "2012", "2014", "2015", "2017"),
+)
+"""Ends of such words, as in ``test_set`` and ``train2017``."""
+
+SPLIT_NAMES = {
+    f"{word}{end}": split
+    for split, words in _SPLIT_WORDS.items()
+    for word in words
+    for end in ("", *_ENDS_OF_SPLITS)
+}
+"""Splits by the words for them, in lower case."""
+
 HELD_OUT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+
+
+def _flags(yes: str, no: str) -> dict[str, str]:
+    return {cell: yes if held else no for cell, held in HELD_OUT.items()}
+
+
 SPLIT_COLUMNS: dict[str, dict[str, str]] = {
     "split": SPLIT_NAMES,
     "splitname": SPLIT_NAMES,
-    "isvalid": {cell: "val" if yes else "train" for cell, yes in HELD_OUT.items()},
-    "isval": {cell: "val" if yes else "train" for cell, yes in HELD_OUT.items()},
-    "istest": {cell: "test" if yes else "train" for cell, yes in HELD_OUT.items()},
-    "istrain": {cell: "train" if yes else "test" for cell, yes in HELD_OUT.items()},
-    "istraining": {cell: "train" if yes else "test" for cell, yes in HELD_OUT.items()},
+    **dict.fromkeys(("isvalid", "isval", "isvalidation"), _flags("val", "train")),
+    **{key: {**SPLIT_NAMES, **_flags("val", "train")} for key in ("val", "validation")},
+    "istest": _flags("test", "train"),
+    "test": {**SPLIT_NAMES, **_flags("test", "train")},
+    **dict.fromkeys(("istrain", "istraining"), _flags("train", "test")),
 }
 """The splits that cells mean, by the name of their column."""
+
+SPLIT_FLAGS = {**SPLIT_COLUMNS, "train": SPLIT_COLUMNS["istrain"], "valid": SPLIT_COLUMNS["val"]}
+"""The same for columns that the user names: a label may be a train, a flag say what is valid."""
 
 MAYBE_SPLIT = frozenset({"subset", "partition", "set", "phase", "mode", "usage", "dataset"})
 """Names of columns that hold the split if their cells are splits."""

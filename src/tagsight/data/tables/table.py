@@ -16,6 +16,7 @@ from tagsight.data.format import DEFAULTS, Labelled
 from tagsight.data.photos.inside import DATA, PhotosInside, photo_inside
 from tagsight.data.source import PLAIN, photo_path
 from tagsight.data.tables.names import UNASSIGNED
+from tagsight.data.tables.split_lists import splits_beside
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -275,7 +276,7 @@ class Photos:
         Raises:
             DataError: If some photos have a split and others are unassigned.
         """
-        splits = self._splits if any(self._splits) else []
+        splits = self._splits if any(self._splits) else splits_beside(self._table, self.places)
         if "" in splits:
             where = self._table.where(self._numbers[splits.index("")])
             msg = (
