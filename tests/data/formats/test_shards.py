@@ -60,12 +60,65 @@ def read_one(folder: Path, labels: str, ending: str = "json"):
         ("dog\n dining  table \n\n", "txt", {"dining table": 1, "dog": 1, "owl": 0}),
         ("dog;cat", "cls", {"cat": 1, "dog": 1, "owl": 0}),
         ("", "txt", {"owl": 0}),
+        ("dog, cat,", "txt", {"cat": 1, "dog": 1, "owl": 0}),
+        ('{"width": 640, "tags": "dog,cat"}', "json", {"cat": 1, "dog": 1, "owl": 0}),
+        ('{"labels": [{"id": 7, "name": "dog"}]}', "json", {"dog": 1, "owl": 0}),
+        ('{"label": 7}', "json", {"7": 1, "owl": 0}),
     ],
 )
 def test_what_is_not_listed_is_absent_and_what_is_not_in_a_table_is_unknown(
     tmp_path, labels, ending, expected
 ):
     assert read_one(tmp_path, labels, ending) == expected
+
+
+LAION = {"caption": "A dog", "url": "https://x.org/1.jpg", "key": "1", "status": "success"}
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ({"json": json.dumps({**LAION, "labels": ["dog"]}), "txt": "A dog"}, ("dog",)),
+        ({"json": json.dumps({"width": 640, "height": 480}), "cls": "dog"}, ("dog",)),
+        (
+            {"json": json.dumps(LAION), "txt": "A dog"},
+            r"expected 'labels' in \.json.*a caption, 'A d",
+        ),
+        (
+            {"json": json.dumps({"width": 0.5, "txt": "A dog"})},
+            r"expected 'labels' in \.json.*width",
+        ),
+        ({"txt": "A dog runs on a beach."}, "got captions such as 'A dog runs on a beach.'; write"),
+        ({"json": '{"labels": [0, 1, 0]}'}, r"list of names or a table .*got '\[0, 1, 0\]'"),
+        ({"json": '{"label": true}'}, r"list of names or a table of 1, 0 and null .*got 'True'"),
+    ],
+)
+def test_labels_are_in_the_first_file_that_states_some_and_captions_are_none(
+    tmp_path, files, names
+):
+    contents = {"1.jpg": b"", **{f"1.{ending}": text for ending, text in files.items()}}
+    shard = write(tmp_path / "a.tar", contents)
+    if isinstance(names, tuple):
+        assert read_annotations(shard).names == names
+    else:
+        with pytest.raises(DataError, match=names):
+            read_annotations(shard)
+
+
+def test_numbers_of_labels_are_named_by_a_file_beside_the_shards(tmp_path):
+    shard = write(tmp_path / "a.tar", {"1.jpg": b"", "1.cls": "0", "2.jpg": b"", "2.cls": "2"})
+    (tmp_path / "classnames.txt").write_text("owl\ncat\ndog\n")
+    rows = read_annotations(shard)
+    assert (rows.names, rows.targets.tolist()) == (("dog", "owl"), [[0, 1], [1, 0]])
+
+
+def test_some_sentences_among_the_tags_of_shards_are_left_out(tmp_path, caplog):
+    texts = ("dog, cat", "cat, A cat sits here.", "dog")
+    contents = {f"{i}.txt": text for i, text in enumerate(texts)}
+    contents |= {f"{i}.jpg": b"" for i in range(3)}
+    rows = read_annotations(write(tmp_path / "a.tar", contents))
+    assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 1], [1, 0], [0, 1]])
+    assert "sentences in the text of 1 photo are no labels" in caplog.text
 
 
 def test_a_sample_is_what_has_one_name_up_to_the_first_dot(tmp_path):

@@ -203,7 +203,7 @@ def _vector(cells: list[Cell], place: int) -> list[str]:
 
 def _names_beside(table: Table, count: int) -> list[str]:
     """Read the names of labels from a file beside a table that does not have them."""
-    for file, names, _ in name_files(table):
+    for file, names, _ in name_files(*table.beside):
         if len(names) == count:
             logger.info("%s: names of the labels from %s", table.source, file)
             return names

@@ -124,7 +124,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         _require_labels(vocabulary.names, table)
     log_layout(table, layout, f"labels {' and '.join(dict.fromkeys(map(str, separators)))}")
     photos.warn_of_repeated()
-    described = named_by_number(without_decimals(vocabulary.names), table)
+    described = named_by_number(without_decimals(vocabulary.names), *table.beside)
     names = sorted(set(described))
     targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
     place = {name: index for index, name in enumerate(names)}

@@ -218,7 +218,7 @@ def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytear
 def _described(names: list[str], table: Table) -> list[str]:
     """Translate the codes of Open Images by the file of descriptions beside the table."""
     if not all(map(CODE.fullmatch, names)):
-        return named_by_number(without_decimals(names), table)
+        return named_by_number(without_decimals(names), *table.beside)
     folders = table.folders(None)[:1]
     files = sorted(file for folder in folders for file in folder.glob(DESCRIPTIONS))
     if len(files) != 1:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.formats.record_keys import LABEL_KEYS, first_key
+from tagsight.data.formats.shard_labels import statement_of, targets_of
 from tagsight.data.formats.tables import read_table
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.photos.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
-from tagsight.data.source import clean_name, is_file, is_folder
+from tagsight.data.source import is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -26,33 +25,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
+    from tagsight.data.formats.shard_labels import Statement
 
 LARGEST_LABELS = 2**20
 """Bytes of the label file of one sample."""
 
-LABEL_ENDINGS = ("json", "txt", "cls")
-MARKS = {1: 1, 0: 0, -1: -1, None: -1}
+LABEL_ENDINGS = ("json", "cls", "txt")
+"""Endings of members with labels, the most telling first."""
+
 SPLIT = re.compile(r"[a-z]+")
 
 
-class _SampleTargets(NamedTuple):
-    """Targets of one sample.
-
-    Attributes:
-        marks: 1, 0 or -1 for the labels that its label file names.
-        others: Target of all other labels.
-    """
-
-    marks: dict[str, int]
-    others: int
-
-
 class _Sample(NamedTuple):
-    """A photo in a shard and the member with its labels, if there is one."""
+    """A photo in a shard, and the members that may have its labels, the most telling first."""
 
     shard: Path
     photo: str
-    labels: str | None
+    labels: tuple[str, ...]
 
 
 def recognises(source: Path) -> bool:
@@ -74,10 +63,11 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Members with the same name up to the first dot are one sample. Its labels are in a ``.json``
     file, as ``labels``, ``tags`` or the like: a list, where labels that are not listed are absent,
-    or a table of 1, 0 and null, where labels that are not named are unknown; or in a ``.txt`` or
-    ``.cls`` file, a list separated by line breaks or semicolons. If no sample has labels of its
-    own, they are in a CSV file beside the shards. The labels are sorted alphabetically. The first
-    word of a shard's name is its split.
+    or a table of 1, 0 and null, where labels that are not named are unknown; or in a ``.cls`` or
+    ``.txt`` file, separated as in the cells of a table. Text beside JSON with labels, and text that
+    JSON calls a caption, has none. Numbers are named by a file such as ``classes.txt`` beside the
+    shards. If no sample has labels of its own, they are in a CSV file beside the shards. The labels
+    are sorted alphabetically. The first word of a shard's name is its split.
 
     Args:
         source: A tar, or a folder with tars.
@@ -119,9 +109,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if not any(sample.labels for sample in samples):
         return [_with_table(samples, folder, options)]
     _require_no_columns(source, options)
-    said = [
-        one for shard, group in groupby(samples, _shard) for one in _sample_targets(shard, group)
-    ]
+    shown = [one for shard, group in groupby(samples, _shard) for one in _statements(shard, group)]
+    said = targets_of(shown, source, folder, options.columns.separator)
     names = sorted(set().union(*(one.marks for one in said)))
     targets = target_table(len(samples), len(names), value=0, source=source)
     targets += torch.tensor([one.others for one in said], dtype=torch.int8)[:, None]
@@ -161,7 +150,7 @@ def _require_followed(folder: Path) -> None:
 
 
 def _require_no_columns(source: Path, options: ReadOptions) -> None:
-    if given := options.columns.options:
+    if given := [option for option in options.columns.options if option != "separator"]:
         msg = (
             f"expected no `{given[0]}` for {source}, as labels are in the shards, which have no "
             "columns"
@@ -186,7 +175,7 @@ def _no_shards(source: Path) -> str:
 def _samples(shard: Path) -> Iterator[_Sample]:
     """Yield the samples of a shard that have a photo, in the order of the photos."""
     photos: dict[str, str] = {}
-    labels: dict[str, str] = {}
+    labels: dict[str, dict[str, str]] = {}
     for name in members(shard):
         folder, slash, file = name.rpartition("/")
         stem, _, ending = file.partition(".")
@@ -194,79 +183,42 @@ def _samples(shard: Path) -> Iterator[_Sample]:
             continue
         key = f"{folder}{slash}{stem}"
         kind = ending.lower()
-        group = (
-            photos if f".{kind}" in PHOTO_SUFFIXES else labels if kind in LABEL_ENDINGS else None
-        )
-        if group is None:
+        if f".{kind}" in PHOTO_SUFFIXES:
+            what, first = "photo", photos.setdefault(key, name)
+        elif kind in LABEL_ENDINGS:
+            what, first = f".{kind}", labels.setdefault(key, {}).setdefault(kind, name)
+        else:
             continue
-        if (first := group.setdefault(key, name)) != name:
-            what = "photo" if group is photos else "file of labels"
+        if first != name:
             msg = f"{shard}: expected one {what} a sample, got {first!r} and {name!r}"
             raise DataError(msg)
-    yield from (_Sample(shard, photo, labels.get(key)) for key, photo in photos.items())
+    for key, photo in photos.items():
+        files = labels.get(key, {})
+        yield _Sample(shard, photo, tuple(files[kind] for kind in LABEL_ENDINGS if kind in files))
 
 
 def _shard(sample: _Sample) -> Path:
     return sample.shard
 
 
-def _sample_targets(shard: Path, samples: Iterable[_Sample]) -> Iterator[_SampleTargets]:
+def _statements(shard: Path, samples: Iterable[_Sample]) -> Iterator[Statement]:
     spans = members(shard)
     with shard.open("rb") as file:
         for sample in samples:
-            if sample.labels is None:
+            if not sample.labels:
                 msg = (
                     f"{shard}: expected labels of {sample.photo!r} as other samples have, in a "
                     f"member ending in {', '.join(LABEL_ENDINGS)}, got none"
                 )
                 raise DataError(msg)
-            where = f"{shard}/{sample.labels}"
-            span = spans[sample.labels]
-            if span.size > LARGEST_LABELS:
-                msg = f"{where}: expected at most {LARGEST_LABELS:,} bytes, got {span.size:,}"
-                raise DataError(msg)
-            yield _parsed(read_span(file, span), where)
-
-
-def _parsed(content: bytes, where: str) -> _SampleTargets:
-    try:
-        text = content.decode("utf-8-sig")
-        if not where.lower().endswith(".json"):
-            names = re.split(r"[;\n]", text)
-            return _SampleTargets(
-                {name: 1 for part in names if (name := clean_name(part, where))}, 0
-            )
-        value = json.loads(text)
-    # JSON with a number of thousands of digits raises another ValueError than JSONDecodeError.
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, DataError):
-            raise
-        msg = f"{where}: expected labels as UTF-8 text or JSON, got: {error}"
-        raise DataError(msg) from error
-    return _of_json(value, where)
-
-
-def _of_json(value: Any, where: str) -> _SampleTargets:  # noqa: ANN401 - whatever the file holds
-    if isinstance(value, dict):
-        key = first_key(LABEL_KEYS, value)
-        listed = None if key is None else value[key]
-        listed = [listed] if isinstance(listed, str) else listed
-        value = listed if isinstance(listed, list | dict) else value
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return _SampleTargets({name: 1 for part in value if (name := clean_name(part, where))}, 0)
-    if isinstance(value, dict) and all(_is_mark(mark) for mark in value.values()):
-        return _SampleTargets(
-            {clean_name(name, where): MARKS[mark] for name, mark in value.items()}, -1
-        )
-    msg = (
-        f"{where}: expected 'labels', a list of names or a table of 1, 0 and null by name, "
-        f"got {str(value)[:60]!r}"
-    )
-    raise DataError(msg)
-
-
-def _is_mark(value: object) -> bool:
-    return value is None or (isinstance(value, int) and value in MARKS)
+            files = []
+            for name in sample.labels:
+                where, span = f"{shard}/{name}", spans[name]
+                if span.size > LARGEST_LABELS:
+                    msg = f"{where}: expected at most {LARGEST_LABELS:,} bytes, got {span.size:,}"
+                    raise DataError(msg)
+                files.append((where, read_span(file, span)))
+            yield statement_of(files)
 
 
 def _splits(samples: list[_Sample]) -> tuple[str, ...] | None:

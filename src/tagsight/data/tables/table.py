@@ -92,6 +92,11 @@ class Table(ABC):
     def folders(self, images: Path | None) -> list[Path]:
         """Return the folders that may hold the photos, the likeliest first."""
 
+    @property
+    def beside(self) -> tuple[Path | str, Path | None, str | None]:
+        """The table, the folder of what lies beside it, and its encoding."""
+        return self.source, next(iter(self.folders(None)), None), self.encoding
+
     def photo(self, cell: Cell, number: int) -> str:
         """Return the photo's path below the folder of the photos."""
         if isinstance(cell, str) and PLAIN.fullmatch(cell):
