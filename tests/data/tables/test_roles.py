@@ -21,13 +21,31 @@ LABELS = (("cat", "dog"), [[1, 0], [0, 1]])
         "image,annotation_id,cat,dog\na.jpg,1,1,0\nb.jpg,1,0,1\n",
         "image,cat,dog,PatientId\na.jpg,1,0,0\nb.jpg,0,1,1\n",
         "image,cat,dog,remark\na.jpg,1,0,-\nb.jpg,0,1,n/a\n",
+        "StudyInstanceUID,cat,dog,PatientID\na.jpg,1,0,p\nb.jpg,0,1,p\n",
+        "image,cat,dog,valid\na.jpg,1,0,1\nb.jpg,0,1,1\n",
+        '"image", "cat", "dog", "remark"\n"a.jpg", "1", "0", "small, wet"\n"b.jpg", "0", "1", ""\n',
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_numbers_of_rows_ids_and_remarks_are_no_labels(write_csv, content):
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == LABELS
     assert rows.relative_names == ("a.jpg", "b.jpg")
+
+
+def test_ids_of_studies_name_photos_if_all_of_them_differ(write_csv):
+    content = (
+        "PatientID,SOPInstanceUID,StudyInstanceUID,cat,dog\np,1.2.3,7.8,1,0\nq,1.2.4,7.8,0,1\n"
+    )
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == LABELS
+    assert rows.relative_names == ("1.2.3", "1.2.4")
+
+
+def test_rows_of_several_people_are_refused_with_what_to_write(write_csv):
+    content = "image,rater,cat,dog\na.jpg,R1,1,0\na.jpg,R2,0,1\n"
+    with pytest.raises(DataError, match=r"labels.csv:3: .*write one row, of several people's"):
+        read_annotations(write_csv(content), labels_only=True)
 
 
 @pytest.mark.parametrize(

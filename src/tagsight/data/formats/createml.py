@@ -6,9 +6,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format
+from tagsight.data.formats.record_keys import PHOTO_KEYS, first_key
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
+from tagsight.data.tables.names import NAME_KEYS
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from tagsight.data.format import Labelled, ReadOptions
 
-PHOTO_KEYS = ("image", "imagefilename", "filename")
 MOST_LOOKED_AT = 20
 
 
@@ -45,8 +46,8 @@ def _files(source: Path) -> list[Path]:
 
 def _is_createml(file: Path) -> bool:
     top, keys, _ = outline(file)
-    has_photo = any(keys.get(key) == '"' for key in PHOTO_KEYS)
-    return top == "[" and has_photo and "annotations" in keys
+    photo = first_key(PHOTO_KEYS, (key for key, mark in keys.items() if mark == '"'))
+    return top == "[" and photo is not None and "annotations" in keys
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -88,8 +89,10 @@ def _photos(file: Path, *, inside: bool) -> list[PhotoLabels]:
     for number, given in enumerate(read_json(file, list, "a list of photos")):
         where = f"{file}: [{number}]"
         entry = given if isinstance(given, dict) else {}
-        name = next((entry[key] for key in PHOTO_KEYS if key in entry), None)
+        key = first_key(PHOTO_KEYS, entry)
+        name = None if key is None else entry[key]
         labels = entry.get("annotations") or []
+        labels = [labels] if isinstance(labels, str) else labels
         if not isinstance(name, str) or not isinstance(labels, list):
             msg = f"{where}: expected 'image' and a list of 'annotations', got {shortened(given)}"
             raise DataError(msg)
@@ -98,7 +101,7 @@ def _photos(file: Path, *, inside: bool) -> list[PhotoLabels]:
         photos.append(
             PhotoLabels(
                 photo_path(folder + name, where),
-                {_name(label, where) for label in named},
+                {name for label in named for name in _names(label, where)},
                 split=file.parent.name if inside else None,
                 has_nameless=len(named) < len(labels),
             )
@@ -106,16 +109,24 @@ def _photos(file: Path, *, inside: bool) -> list[PhotoLabels]:
     return photos
 
 
+def _value(label: Any) -> Any:  # noqa: ANN401 - plain-data border
+    """Return the name, or names, of a label or an object."""
+    if not isinstance(label, dict):
+        return label
+    return next((label[key] for key in (*NAME_KEYS, "labels") if label.get(key)), None)
+
+
 def _is_nameless(label: Any) -> bool:  # noqa: ANN401 - plain-data border
-    return isinstance(label, dict) and "coordinates" in label and not label.get("label")
+    return isinstance(label, dict) and "coordinates" in label and not _value(label)
 
 
-def _name(value: Any, where: str) -> str:  # noqa: ANN401 - plain-data border
-    if isinstance(value, dict):
-        value = value.get("label")
-    if isinstance(value, str) and (name := clean_name(value, where)):
-        return name
-    msg = f"{where}: expected a label as text, got {shortened(value)}"
+def _names(label: Any, where: str) -> list[str]:  # noqa: ANN401 - plain-data border
+    value = _value(label)
+    listed = value if isinstance(value, list) else [value]
+    names = [clean_name(name, where) for name in listed if isinstance(name, str)]
+    if len(names) == len(listed) and all(names):
+        return names
+    msg = f"{where}: expected a label as text, got {shortened(label)}"
     raise DataError(msg)
 
 

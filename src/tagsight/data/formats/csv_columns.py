@@ -107,6 +107,11 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         elif unsettled(targets[row.photo * len(names) :][: len(names)]) != unsettled(values):
             raise photos.contradiction(row.number, row.photo)
     log_layout(table, layout, "targets")
+    if layout.split is None and "train" in names:
+        logger.warning(
+            "%s: 'train' taken for a label; if it is the split, name it as `split_column`",
+            table.source,
+        )
     settle_minus_one(targets, names, table.source)
     for pair in ticks.pairs:
         logger.info("%s: %r read as present, %r as absent", table.source, pair.yes, pair.no)

@@ -33,6 +33,7 @@ from tagsight.data.tables.names import (
 from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.roles import (
     folder_of,
+    ids_of,
     is_index,
     is_numbered,
     is_row_number,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Table
 
 Kind: TypeAlias = Literal["csv-columns", "csv-list", "csv-long"]
-
 MOST_NAMED = 6
 ALONE = "labels alone"
 """What `log_layout` is told of cells with one label each."""
@@ -141,12 +141,6 @@ def log_layout(table: Table, layout: Layout, labels: str) -> None:
     parts[:0] = table.notes
     if table.notes or layout.split_names is NUMBERED_SPLITS or not _is_plain(table, layout, labels):
         logger.info("%s: %s", table.source, ", ".join(parts))
-    if layout.split is None and layout.kind == "csv-columns":
-        for name in (names[place] for place in layout.labels if key_of(names[place]) == "train"):
-            logger.warning(
-                "%s: %r taken for a label; if it is the split, name it as `split_column`",
-                *(table.source, name),
-            )
     if layout.ignored:
         logger.warning(
             "%s: not used as labels: %s; `label_columns` decides",
@@ -252,7 +246,7 @@ class _Search:
         if self.columns.image_column is not None:
             return self._named(self.columns.image_column, "image_column")
         named = [i for i in free if self.keys[i] in IMAGE_COLUMNS]
-        photos = [i for i in free if self._holds_photos(i)]
+        photos = list(filter(self._holds_photos, free))
         for found in ([i for i in named if i in photos], photos if len(photos) == 1 else []):
             if found:
                 return found[0]
@@ -264,7 +258,7 @@ class _Search:
         if len(addresses) == 1 and not named:
             return addresses[0]
         maybe = [i for i in free if MAYBE_IMAGE.search(self.keys[i])]
-        if found := named or maybe:
+        if found := named or maybe or ids_of(self.table, free):
             return next((i for i in found if not self._has_targets(i)), found[0])
         msg = (
             f"{self.table.where()}: expected a header with a column 'image' (or 'path', 'file', "

@@ -17,6 +17,9 @@ IMAGE_COLUMNS = frozenset(
 MAYBE_IMAGE = re.compile(r"image|img|photo|picture|file|path|^id$|^name$")
 """Names of columns that hold photos if no other column does."""
 
+MAYBE_IDS = re.compile(r"instanceuid$|^(?:uid|uuid|guid|idcode|key|asset|assetid|frame|slideid)$")
+"""Names of columns that hold photos if not even such a column does, and all their cells differ."""
+
 FOLDER_COLUMNS = frozenset(
     {"folder", "foldername", "dir", "directory", "subfolder", "subdir", "subdirectory"}
     | {"imagefolder", "imagedir", "relativepath"}
@@ -59,7 +62,7 @@ ROW_NAMES = re.compile(
 NEVER_LABELS = FOLDER_COLUMNS | frozenset(
     {"index", "idx", "id", "fold", "width", "height", "deleteflag", "valid"}
 )
-_ID = re.compile(r"(?:^|[\W_])id\W*$|[a-z0-9](?-i:I[Dd])\W*$", re.IGNORECASE)
+_ID = re.compile(r"(?:^|[\W_])u?id\W*$|[a-z0-9](?-i:I[Dd])\W*$", re.IGNORECASE)
 TEXT_COLUMNS = frozenset(
     {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
 )
@@ -269,4 +272,4 @@ def names_photos(key: str) -> bool:
         >>> [key for key in ("filename", "photo_path", "dog") if names_photos(key)]
         ['filename', 'photo_path']
     """
-    return key in IMAGE_COLUMNS or MAYBE_IMAGE.search(key) is not None
+    return key in IMAGE_COLUMNS or any(name.search(key) for name in (MAYBE_IMAGE, MAYBE_IDS))

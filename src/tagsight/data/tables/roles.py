@@ -10,6 +10,7 @@ from tagsight.data.tables.names import (
     FOLDER_COLUMNS,
     INDEX_NAME,
     LABEL_COLUMNS,
+    MAYBE_IDS,
     MAYBE_SPLIT,
     NUMBERED_SPLIT_COLUMNS,
     NUMBERED_SPLITS,
@@ -163,6 +164,24 @@ def folder_of(table: Table, image: int, free: Sequence[int]) -> int | None:
             if len(pairs) > len({name for name, _ in pairs}):
                 return place
     return None
+
+
+def ids_of(table: Table, free: Sequence[int]) -> list[int]:
+    r"""Return the columns of ids, by their names, whose cells all differ.
+
+    Args:
+        table: The table.
+        free: Positions of the columns that it may be.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("StudyInstanceUID,dog,PatientID\n1.2,1,a\n1.3,0,a\n")
+        >>> ids_of(CsvTable(Path("table.csv")), [0, 1, 2])
+        [0]
+    """
+    named = (place for place in free if MAYBE_IDS.search(key_of(table.names[place])))
+    return [place for place in named if max(table.column(place).values(), default=0) == 1]
 
 
 def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:

@@ -262,10 +262,14 @@ class Photos:
         """Return the error of a row that contradicts the first one of its photo."""
         name = next(name for name, position in self.places.items() if position == place)
         table = self._table
+        remedy = (
+            "give `format=csv-long` if each row has one label of a photo"
+            if self._layout.kind == "csv-list"
+            else "write one row, of several people's with what most of them say"
+        )
         return DataError(
             f"{table.where(number)}: expected {name!r} once, or always with the same labels and "
-            f"split, but {table.row_word} {self._numbers[place]} differs; give "
-            "`format=csv-long` if each row has one label of a photo"
+            f"split, but {table.row_word} {self._numbers[place]} differs; {remedy}"
         )
 
     def labelled(

@@ -222,7 +222,7 @@ def records(
             return
         # A cell may be a photo. The limit is one of the process, for all readers.
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=is_blank)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
         try:
             for cells in reader:
                 if cells:
