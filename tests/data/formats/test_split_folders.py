@@ -75,9 +75,18 @@ def test_a_split_without_photos_is_left_out_and_told(read, caplog):
 
 
 @pytest.mark.parametrize("photos", ["{name}", "{split}/{name}", "images/{name}"])
-def test_a_table_may_be_called_as_its_split(tmp_path, photos):
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    [
+        ("csv", "image,labels\n{name},{label}\n"),
+        ("tsv", "image\tlabels\n{name}\t{label}\n"),
+        ("jsonl", '{{"image": "{name}", "labels": ["{label}"]}}\n'),
+        ("json", '[{{"image": "{name}", "labels": ["{label}"]}}]'),
+    ],
+)
+def test_a_table_may_be_called_as_its_split(tmp_path, photos, ending, text):
     for split, name, label in (("train", "a.jpg", "dog"), ("val", "b.jpg", "sky")):
-        (tmp_path / f"{split}.csv").write_text(f"image,labels\n{name},{label}\n")
+        (tmp_path / f"{split}.{ending}").write_text(text.format(name=name, label=label))
         photo = tmp_path / photos.format(split=split, name=name)
         photo.parent.mkdir(exist_ok=True)
         photo.touch()

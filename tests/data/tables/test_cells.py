@@ -27,7 +27,7 @@ def labels_of(file) -> list[set[str]]:
 
 @pytest.mark.parametrize(
     "mark",
-    [*"\uff1b\uff0c\u3001\uff5c\u2022\t", " / ", " & ", " and ", "  ", " \uff1b "],
+    [*"\uff1b\uff0c\u3001\uff5c\u2022\t", " / ", " & ", " and ", "  ", " \uff1b ", "::"],
 )
 def test_marks_of_other_keyboards_separate_labels(write_csv, mark):
     file = write_csv(table(f"red{mark}blue", "red", f"blue{mark}green", "green"))

@@ -32,6 +32,8 @@ TABLES = (
 )
 """Names of tables; beside Roboflow's boxes its list of classes is none."""
 
+TABLE_ENDINGS, JSON_ENDINGS = (".csv", ".tsv"), (".jsonl", ".json", ".ndjson")
+
 
 def recognises(source: Path) -> bool:
     r"""Return whether a folder, or its ``train``, ``valid`` or ``test``, has such a table.
@@ -62,13 +64,18 @@ def _tables(source: Path) -> list[Path]:
 
 def _named_tables(source: Path) -> list[Path]:
     """Return ``train.csv``, ``val.csv`` and so on of a folder, if there are two with labels."""
-    files = [
-        (split, file)
-        for file in sorted(source.glob("*.csv"))
-        if (split := SPLIT_NAMES.get(file.stem.lower())) and CsvTable.kind_of(file)
-    ]
-    files.sort(key=lambda one: SPLITS.index(one[0]))
-    return [file for _, file in files] if len(files) > 1 else []
+    named = [file for file in sorted(source.iterdir()) if file.stem.lower() in SPLIT_NAMES]
+    for endings, has_labels in ((TABLE_ENDINGS, CsvTable.kind_of), (JSON_ENDINGS, _has_records)):
+        files = [file for file in named if file.suffix in endings and is_file(file)]
+        files = [file for file in files if has_labels(file)]
+        files.sort(key=lambda file: SPLITS.index(SPLIT_NAMES[file.stem.lower()]))
+        if len(files) > 1:
+            return files
+    return []
+
+
+def _has_records(file: Path) -> bool:
+    return json_records.recognises(file)
 
 
 def _require_one_of_each(files: Sequence[Path], source: Path) -> None:
@@ -139,9 +146,9 @@ def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
 
 
 def _read(file: Path, options: ReadOptions) -> Labelled:
-    if file.suffix == ".csv":
+    if file.suffix in TABLE_ENDINGS:
         return read_table(CsvTable(file, options.columns), options)
-    (part,) = (json_records if file.suffix == ".jsonl" else parquet).read(file, options)
+    (part,) = (json_records if file.suffix in JSON_ENDINGS else parquet).read(file, options)
     return part
 
 

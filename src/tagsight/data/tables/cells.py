@@ -26,7 +26,7 @@ SEPARATORS = (";", "|", ",", "\n", "\t", "\uff1b", "\uff0c", "\u3001", "\uff5c",
 """Marks that separate labels wherever they occur; the first ones win ties."""
 
 ASCII_SEPARATORS = tuple(filter(str.isascii, SEPARATORS))
-WEAK_SEPARATORS = (" and ", " ", "#", "/", "+", "&")
+WEAK_SEPARATORS = (" and ", " ", "#", "/", "+", "&", "::")
 """Marks that names of labels have as well."""
 
 MARKS_OF_NAMES = ("_", "-", ":", ".", "~", "\\", ">")
