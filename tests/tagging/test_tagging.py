@@ -223,7 +223,7 @@ def test_ctrl_c_between_sidecars_keeps_what_is_done_and_the_next_run_goes_on(pho
 class SlowTagger:
     """Notes how many sidecars there are whenever another photo is wanted."""
 
-    labels, batch_size = ("red", "green", "blue"), 1
+    labels, batch_size, identity = ("red", "green", "blue"), 1, "slow"
 
     def __init__(self, photos: Path) -> None:
         self.photos = photos

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tagsight.commands.problems import LeftOut
     from tagsight.inference.recognizer import Recognizer
     from tagsight.tagging.sidecars.writing import Outcome
-    from tagsight.tagging.tagging import Tagged, Tagger, TagWriter
+    from tagsight.tagging.tagging import Tagged, Tagger
+    from tagsight.tagging.unfinished_run import TagWriter
 
 
 def tag(
@@ -93,7 +94,7 @@ def tag(
                     on_photo=on_photo,
                     on_problem=lambda problem: left_out.append(*problem),
                 )
-                changed = _resumed(tagged, output)
+                changed = _resumed(tagged, goes_on=output.out != STANDARD_OUTPUT)
     left_out.print_first()
     print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if not (tagged.photos or left_out.count or tagged.interrupted or wanted.shard):
@@ -157,13 +158,14 @@ def _print_change(outcome: Outcome) -> None:
     print_result([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
 
 
-def _resumed(tagged: Tagged, output: Output) -> str:
+def _resumed(tagged: Tagged, *, goes_on: bool) -> str:
     earlier = f"; {tagged.resumed:,} of them by an earlier run" if tagged.resumed else ""
-    goes_on = tagged.interrupted and output.out != STANDARD_OUTPUT
-    return earlier + ("; the same command goes on" if goes_on else "")
+    return earlier + ("; the same command goes on" if tagged.interrupted and goes_on else "")
 
 
 def _changes(tagged: Tagged, writer: TagWriter, what: str) -> str:
     would = "would be changed" if writer.dry_run else "changed"
-    back = f"; 'tagsight undo {writer.run}' takes it back" if writer.run is not None else ""
-    return f"; {amount(tagged.changed, what)} {would}{back}"
+    all_of_it = "all of it" if tagged.resumed else "it"
+    back = f"; 'tagsight undo {writer.run}' takes {all_of_it} back" if writer.run else ""
+    more = f"{amount(tagged.changed, what)} {would}{' now' if tagged.resumed else ''}"
+    return f"{_resumed(tagged, goes_on=not writer.dry_run)}; {more}{back}"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
-    from tagsight.tagging.tagging import Selection, TagWriter
+    from tagsight.tagging.tagging import Selection
+    from tagsight.tagging.unfinished_run import TagWriter
 
 OUTPUT = Group("Output", sort_key=-3)
 SELECTION = Group("Labels and photos", sort_key=-2)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Self
 
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -62,6 +64,34 @@ class Claim:
     def close(self) -> None:
         """Let other processes hold it."""
         self._database.close()
+
+
+@contextmanager
+def claimed(file: Path, refusal: str) -> Iterator[None]:
+    """Hold a file during the block, and delete it afterwards.
+
+    Args:
+        file: The file, in a folder that exists.
+        refusal: The sentence to say where another process holds it, but for the reason.
+
+    Raises:
+        DataError: If another process holds it, or it cannot be locked here.
+        OSError: If it cannot be written, as on a full disk.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with claimed(Path("claim"), "expected a file that no other process uses"):
+        ...     print(Path("claim").exists())
+        True
+        >>> Path("claim").exists()
+        False
+    """
+    claim = Claim(file, refusal)
+    try:
+        yield
+    finally:
+        claim.close()
+        file.unlink(missing_ok=True)
 
 
 def _require_room(folder: Path) -> None:

@@ -8,24 +8,18 @@ import os
 import re
 import secrets
 import shutil
-import stat
-import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-
-WAITING = 4
-"""Threads that wait for the disk at the same time."""
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+"""Flags to open a file that must not exist."""
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
@@ -127,97 +121,31 @@ def replacing(path: Path) -> Iterator[Path]:
         'done'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = draft_of(path, secrets.token_hex(4))
     with _as_error_of(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+        os.close(os.open(temporary, NEW, 0o600))
     try:
         with naming(path, temporary):
             yield temporary
-            _sync(temporary)
+            sync(temporary)
             temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-class Draft:
-    """A file whose new content is on the disk, under another name.
+def draft_of(path: Path, ending: str) -> Path:
+    """Return the name of new content of a file until it takes its place.
 
     Args:
         path: The file.
-        temporary: The other name, in the same folder.
-        mode: Permissions to give it; None if it has those of a new file already.
+        ending: Eight hexadecimal digits.
 
     Example:
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with drafts([(Path(folder) / "notes.txt", b"done")]) as (draft,):
-        ...         draft.put_in_place()
-        ...     draft.path.read_bytes()
-        b'done'
+        >>> str(draft_of(Path("notes.txt"), "0123abcd"))
+        '.notes.txt.0123abcd~'
     """
-
-    def __init__(self, path: Path, temporary: Path, mode: int | None) -> None:
-        self.path = path
-        self.temporary = temporary
-        self.mode = mode
-        self.in_place = False
-
-    def put_in_place(self) -> None:
-        """Give the new content the name of the file.
-
-        Raises:
-            OSError: If that is impossible; the file is then as it was.
-        """
-        if self.mode is not None:
-            self.temporary.chmod(self.mode)
-        self.temporary.replace(self.path)
-        self.in_place = True
-
-
-@contextmanager
-def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSError]]:
-    """Write the new contents of many files under other names, and wait for the disk once.
-
-    Writing begins before anybody waits, and the waits overlap, so that the file system can write
-    them together. At the end of the block drafts that were not put in place are deleted, and the
-    new names of the others are on the disk.
-
-    Args:
-        contents: Files and their contents; folders are created.
-
-    Yields:
-        For each file its draft, or the reason why there is none.
-
-    Example:
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     files = [Path(folder) / name for name in ("a.txt", "b.txt")]
-        ...     with drafts([(file, b"done") for file in files]) as (first, second):
-        ...         first.put_in_place()
-        ...     [file.exists() for file in files]
-        [True, False]
-    """
-    written: list[Draft | OSError] = []
-    try:
-        folders: set[Path] = set()
-        ending = secrets.token_hex(4)
-        for path, content in contents:
-            written.append(_written_draft(path, content, ending, folders))
-        with ThreadPoolExecutor(WAITING) as pool:
-            # One task a thread, as a task of its own costs more than many a wait.
-            parts = [range(start, len(written), WAITING) for start in range(WAITING)]
-            for synced in pool.map(partial(_synced_drafts, written), parts):
-                for place, draft in synced.items():
-                    written[place] = draft
-        yield written
-        # Until a folder is written, a power cut takes the new names of its files back.
-        for folder in {d.path.parent for d in written if isinstance(d, Draft) and d.in_place}:
-            with suppress(OSError):  # some network file systems cannot
-                _sync(folder)
-    finally:
-        for draft in written:
-            if isinstance(draft, Draft) and not draft.in_place:
-                draft.temporary.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{ending}~")
 
 
 @contextmanager
@@ -282,11 +210,11 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             yield temporary
             for written in (*temporary.iterdir(), temporary):
                 written.chmod((0o777 if written.is_dir() else 0o666) & ~_umask())
-                _sync(written)
+                sync(written)
             if folder.exists():
                 folder.rename(_previous(folder))
             temporary.rename(folder)
-            _sync(folder.parent)
+            sync(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _settle(folder)
@@ -309,63 +237,6 @@ def surviving_folder(folder: Path) -> Path:
     return previous if previous.is_dir() and not folder.exists() else folder
 
 
-def _written_draft(path: Path, content: bytes, ending: str, folders: set[Path]) -> Draft | OSError:
-    """Write a draft; ``folders`` are those that exist, to which its folder is added."""
-    folder = path.parent
-    temporary = folder / f".{path.name}.{ending}"
-    try:
-        if folder not in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            folders.add(folder)
-        mode = _mode(path)
-        # Until it is in place, nobody else may read what may be private.
-        handle = os.open(temporary, _NEW, 0o666 if mode is None else 0o600)
-    except OSError as error:
-        return error
-    try:
-        with os.fdopen(handle, "wb", buffering=0):
-            _write(handle, content)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        return error
-    return Draft(path, temporary, mode)
-
-
-def _write(handle: int, content: bytes) -> None:
-    """Write all of a content, and let the system begin to write it to the disk, if it can."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
-    if sys.platform == "linux":
-        # That pages are no longer needed makes Linux write those that are not on the disk.
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _mode(path: Path) -> int | None:
-    """Return the permissions of a file; None where there is none."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return None
-
-
-def _synced_draft(draft: Draft | OSError) -> Draft | OSError:
-    if isinstance(draft, OSError):
-        return draft
-    try:
-        _sync(draft.temporary)
-    except OSError as error:
-        draft.temporary.unlink(missing_ok=True)
-        return error
-    return draft
-
-
-def _synced_drafts(
-    written: Sequence[Draft | OSError], places: Iterable[int]
-) -> dict[int, Draft | OSError]:
-    return {place: _synced_draft(written[place]) for place in places}
-
-
 def _previous(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.previous")
 
@@ -383,7 +254,12 @@ def _settle(folder: Path) -> None:
     shutil.rmtree(previous)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Example:
+        >>> sync(Path())
+    """
     if os.name != "posix" and path.is_dir():
         return  # other systems cannot open a folder
     handle = os.open(path, os.O_RDONLY)

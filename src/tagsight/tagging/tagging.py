@@ -18,6 +18,7 @@ from tagsight.runtime.threads import batched, in_background
 from tagsight.tagging.progress import Progress
 from tagsight.tagging.sidecars.edit import Tag
 from tagsight.tagging.unfinished import written_lines
+from tagsight.tagging.unfinished_run import described, unfinished_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tagsight.inference.recognizer import OnError, PhotoLike
     from tagsight.inference.result import Label, PhotoLabels
     from tagsight.tagging.sidecars.writing import Outcome
+    from tagsight.tagging.unfinished_run import TagWriter
 
 Form = Literal["text", "csv", "json", "jsonl"]
 
@@ -58,19 +60,6 @@ class Tagger(Protocol):
         self, photos: Iterable[Path], *, on_error: OnError | None = None
     ) -> Iterator[PhotoLabels]:
         """Recognise photos, in order, without those that ``on_error`` is called with."""
-
-
-class TagWriter(Protocol):
-    """Writes tags for photos, into sidecars or into the photos."""
-
-    dry_run: bool
-    """Whether nothing is written."""
-
-    run: int | None
-    """Number of the run in the journal, once something is written."""
-
-    def write(self, tagged: Sequence[tuple[Path, Sequence[Tag]]]) -> list[Outcome]:
-        """Write the tags of photos."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +119,11 @@ class Selection:
         """Return the labels of a model that may be selected."""
         return [n for n in names if n not in self.never and (not self.only or n in self.only)]
 
+    @property
+    def origin(self) -> list[object]:
+        """What decides the selected labels, as values for JSON."""
+        return [self.top, sorted(self.only), sorted(self.never)]
+
     def labels(self, result: PhotoLabels) -> list[Label]:
         """Return the selected labels of a photo, sorted by score."""
         candidates = result.labels if self.top is None else result.ranked()
@@ -162,9 +156,8 @@ class Lines:
 
     def origin(self, tagger: Tagger) -> list[object]:
         """Return what decides the lines of photos, as values for JSON."""
-        chosen = self.selection
-        selected = [chosen.top, sorted(chosen.only), sorted(chosen.never)]
-        return [tagger.identity, tagger.batch_size, self.form, self.all_scores, *selected]
+        of_lines = [self.form, self.all_scores, *self.selection.origin]
+        return [tagger.identity, tagger.batch_size, *of_lines]
 
     def header(self, names: Sequence[str]) -> str:
         """Return the text before the first line."""
@@ -266,8 +259,9 @@ def tag_sidecars(
 ) -> Tagged:
     """Write the labels of photos into sidecars or photos; memory does not grow with their number.
 
-    One batch is written while the next is recognised. Ctrl-C ends the work between two batches;
-    what is done is kept, and a second call continues.
+    One batch is written while the next is recognised. Ctrl-C ends the work between two batches.
+    After it, an error or a kill the same call goes on where this one stopped, as the same run of
+    the journal (`tagsight.tagging.unfinished_run`). A photo that ended the process is left out.
 
     Args:
         tagger: Recognises photos, such as a `Recognizer`.
@@ -279,7 +273,7 @@ def tag_sidecars(
         on_change: Called for each sidecar that is changed, or that a dry run would change.
 
     Raises:
-        DataError: If a selected label is unknown.
+        DataError: If a selected label is unknown, or another process is at the same run.
 
     Example:
         >>> from tagsight import Recognizer
@@ -295,13 +289,13 @@ def tag_sidecars(
     """
     selection.check(tagger.labels)
     done = Progress(on_photo, on_problem)
-    changed, interrupted = 0, False
+    changed, origin = 0, [tagger.identity, tagger.batch_size, *selection.origin]
 
     def report(outcomes: list[Outcome]) -> None:
         nonlocal changed
         for outcome in outcomes:
             if outcome.problem:
-                done.leave_out(Problem(outcome.photo, f"{outcome.photo}: {outcome.problem}"))
+                done.leave_out(Problem(outcome.photo, described(outcome)))
                 continue
             if outcome.added:
                 changed += 1
@@ -309,15 +303,24 @@ def tag_sidecars(
                     on_change(outcome)
             done.tag(outcome.photo)
 
-    results = tagger.recognize(map(Path, photos), on_error=done)
-    tags = ((_path(one), [Tag(*label) for label in selection.labels(one)]) for one in results)
-    try:
-        with watched(), in_background(writer.write, report) as write:
-            for batch in batched(tags, TOGETHER, within=LONGEST):
-                write(batch)
-    except KeyboardInterrupt:
-        interrupted = True
-    return Tagged(done.tagged, done.left_out, interrupted, changed)
+    with (
+        watched(),
+        unfinished_run(writer, origin, map(Path, photos), step=tagger.batch_size) as run,
+    ):
+
+        def leave_out(photo: PhotoLike, error: DataError) -> None:
+            run.leave_out(str(error))
+            done(photo, error)
+
+        results = tagger.recognize(run.rest(done.earlier), on_error=leave_out)
+        tags = ([Tag(*label) for label in selection.labels(one)] for one in results)
+        try:
+            with in_background(run.write, report) as write:
+                for batch in batched(run.recognized(tags), TOGETHER, within=LONGEST):
+                    write(batch)
+        except KeyboardInterrupt:
+            run.interrupted = True
+    return Tagged(done.tagged, done.left_out, run.interrupted, changed, done.resumed)
 
 
 def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:

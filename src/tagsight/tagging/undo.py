@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError
+from tagsight.runtime.drafts import remove_drafts
 from tagsight.tagging.embedding.exiftool import ExifTool
 from tagsight.tagging.embedding.undoing import undo_photo
 from tagsight.tagging.sidecars.edit import EMBEDDED
@@ -45,6 +46,8 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
         >>> written.added, undone.added, undone.sidecar.exists()
         (('dog',), ('dog',), False)
     """
+    journal.begin_undo(run.id)
+    remove_drafts_of(run.id, journal)
     places = journal.places(run.id)
     with ExifTool() as exiftool:
         for number in journal.changes(run.id):
@@ -63,6 +66,22 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
             journal.undone([number])
             yield outcome
     journal.run_undone(run.id)
+
+
+def remove_drafts_of(run: int, journal: Journal) -> None:
+    """Delete drafts that a run has left beside files, because it was killed.
+
+    Args:
+        run: Number of the run.
+        journal: Journal with the run.
+
+    Example:
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> with Journal("journal.sqlite") as journal:
+        ...     remove_drafts_of(journal.begin("model", "txt", ending=".txt"), journal)
+    """
+    places = {folder for folder in journal.places(run) if folder.resolve() == folder}
+    remove_drafts(file for file in journal.unconfirmed(run) if file.parent in places)
 
 
 def _check_place(file: Path, run: Run, places: Collection[Path]) -> None:

@@ -47,6 +47,36 @@ class Done(NamedTuple):
     problem: str | None
 
 
+class PhotoState(NamedTuple):
+    """A photo as it is, by which a later run knows whether it has changed.
+
+    Attributes:
+        path: The photo.
+        state: Size and time of the file, or of the tar that it is in; None if there is none here.
+    """
+
+    path: str
+    state: list[int] | None
+
+
+def state_of(photo: Path) -> PhotoState:
+    """Return the state of a photo.
+
+    Example:
+        >>> _ = Path("a.jpg").write_bytes(b"...")
+        >>> state_of(Path("a.jpg")).state[0], state_of(Path("b.jpg"))
+        (3, PhotoState(path='b.jpg', state=None))
+    """
+    if is_remote(photo):
+        return PhotoState(str(photo), None)
+    inside = tar_of(photo)
+    try:
+        status = (photo if inside is None else inside[0]).stat()
+    except OSError:  # it is told when it is opened
+        return PhotoState(str(photo), None)
+    return PhotoState(str(photo), [status.st_size, status.st_mtime_ns])
+
+
 class LineWriter(Protocol):
     """Writes what comes of photos, in their order."""
 
@@ -147,7 +177,7 @@ class _UnfinishedLines:
         self._paths = folder / LINES, folder / RECORDS
         self._header, self._origin = header.encode(), json.dumps(origin).encode() + b"\n"
         self._step = step
-        self._pending: deque[_Photo] = deque()  # that are being recognised
+        self._pending: deque[PhotoState] = deque()  # that are being recognised
         self._files: tuple[FileIO, FileIO] | None = None
         self._end = 0  # of the last line that has a record
         self._in_place = False
@@ -173,7 +203,7 @@ class _UnfinishedLines:
                     on_done(one)
         self._open(*earlier.kept)
         for photo in chain(group, remaining):
-            self._pending.append(_photo(photo))
+            self._pending.append(state_of(photo))
             yield photo
 
     def add(self, line: str) -> None:
@@ -221,11 +251,6 @@ class _UnfinishedLines:
         self._end += len(line)
 
 
-class _Photo(NamedTuple):
-    path: str
-    state: list[int] | None  # size and time of the file, if it is one of this machine
-
-
 class _Earlier:
     """What an earlier run has left, as far as it agrees with itself and with the photos.
 
@@ -253,22 +278,11 @@ class _Earlier:
         try:
             path, state, length, checksum, problem = json.loads(self._records.readline(LONGEST))
             line = self._lines.read(length)
-            is_same = (path, state) == _photo(photo) and zlib.crc32(line) == checksum
+            is_same = (path, state) == state_of(photo) and zlib.crc32(line) == checksum
         except (ValueError, TypeError):  # cut off, or written by somebody else
             return None
         is_whole = len(line) == length and isinstance(problem, str | None)
         return Done(photo, problem) if is_same and is_whole else None
-
-
-def _photo(path: Path) -> _Photo:
-    if is_remote(path):
-        return _Photo(str(path), None)
-    inside = tar_of(path)
-    try:
-        status = (path if inside is None else inside[0]).stat()
-    except OSError:  # it is told when it is opened
-        return _Photo(str(path), None)
-    return _Photo(str(path), [status.st_size, status.st_mtime_ns])
 
 
 def _write_all(file: FileIO, content: bytes) -> None:

@@ -210,12 +210,13 @@ def test_changes_belong_to_their_run_and_their_sidecar(journal):
     journal.note(first, [Change(other, None, Edit(b"", (), ())).record])
     assert (journal.created(SIDECAR), journal.created(other)) == (True, False)
     assert not journal.created(Path("/photos/3.txt"))
-    assert not journal.changed(empty, SIDECAR)
+    assert not journal.changed(empty, SIDECAR, digest(b"dog"))
     assert (journal.changes(empty), journal.places(empty)) == ([], set())
     assert journal.places(second) == {SIDECAR.parent, other.parent}
-    assert journal.changed(second, other)
-    assert journal.changed(first, SIDECAR)
-    assert not journal.changed(second, Path("/photos/3.txt"))
+    assert journal.changed(second, other, digest(b""))
+    assert not journal.changed(second, other, digest(b"red"))  # killed before it was made
+    assert journal.changed(first, SIDECAR, digest(b"dog"))
+    assert not journal.changed(second, Path("/photos/3.txt"), None)
     journal.undone([made])
     assert journal.changes(second) == [again, there]
     assert journal.change(again).id == again

@@ -203,7 +203,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_rest_goes_on(world, mon
         if path.name.startswith(".a.txt."):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tagsight.runtime.files._sync", failing)
+    monkeypatch.setattr("tagsight.runtime.drafts.sync", failing)
     problems = [outcome.problem for outcome in world.write(*photos, form="txt")]
     assert problems == ["No space left on device", ""]
     assert world.files()["a.txt"] == b"dog"

@@ -24,7 +24,7 @@ from tagsight.tagging.sidecars.changes import ORIGINAL, Record
 from tagsight.tagging.sidecars.edit import EMBEDDED, Addition, Stamp, Tag
 from tagsight.tagging.sidecars.journal import now
 from tagsight.tagging.sidecars.places import XMP, Places
-from tagsight.tagging.sidecars.writing import Outcome, content_of, reason
+from tagsight.tagging.sidecars.writing import Outcome, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -49,6 +49,10 @@ class Embedder:
         renamed: Tags to write in place of labels.
         dry_run: Whether to write nothing, not even to the journal.
 
+    Attributes:
+        run: Number of the run in the journal, once something is written.
+        origin: Key of a run that another process may go on with.
+
     Example:
         >>> from pathlib import Path
         >>> from PIL import Image
@@ -64,6 +68,8 @@ class Embedder:
         ('dog',)
     """
 
+    into_photos = True
+
     def __init__(
         self,
         exiftool: ExifTool,
@@ -77,6 +83,7 @@ class Embedder:
         self.journal = journal
         self.dry_run = dry_run
         self.run: int | None = None
+        self.origin: bytes | None = None
         self._exiftool = exiftool
         self._renamed = renamed
 
@@ -88,6 +95,11 @@ class Embedder:
         """
         return [self._outcome(photo, tags) for photo, tags in tagged]
 
+    @property
+    def settings(self) -> list[object]:
+        """What decides the keywords in photos besides their tags, as values for JSON."""
+        return [self.stamp.model, EMBEDDED, sorted(self._renamed.items())]
+
     def _outcome(self, given: Path, tags: Sequence[Tag]) -> Outcome:
         photo = given.absolute()
         try:
@@ -98,7 +110,7 @@ class Embedder:
             if edit is not None and not self.dry_run:
                 self._make(photo, inside, edit)
         except (DataError, OSError) as error:
-            return Outcome(given, photo, problem=reason(error))
+            return Outcome.failed(given, photo, error)
         return Outcome(given, photo, () if edit is None else edit.names)
 
     def _edit(self, photo: Path, inside: Embedded, tags: Sequence[Tag]) -> Edit | None:
@@ -126,7 +138,9 @@ class Embedder:
         additions = (*edit.additions, *(Addition(IPTC, word) for word in draft.added))
         record = Record(photo, None, draft.before, draft.after, edit.names, additions)
         if self.run is None:
-            self.run = self.journal.begin(self.stamp.model, EMBEDDED, ending=ORIGINAL)
+            self.run = self.journal.begin(
+                self.stamp.model, EMBEDDED, ending=ORIGINAL, origin=self.origin
+            )
         numbers = self.journal.note(self.run, [record])
         try:
             keep_original(photo, draft.before)

@@ -12,37 +12,27 @@ beside it, `tagsight.tagging.embedding.originals`.) The process may be killed be
 
 So whatever is in a file because of us, the journal knows it. Batches of records are one
 transaction, with ``synchronous = FULL``: the record is on the disk before the file changes, also if
-the machine loses power.
+the machine loses power. The journal also has the photos that a run has done, until the run has
+ended, so that the same run goes on (`tagsight.tagging.unfinished_run`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import zlib
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tagsight.data.tags.xmp_tree import LARGEST
-from tagsight.errors import DataError
 from tagsight.runtime.threads import batched
 from tagsight.tagging.sidecars.changes import Run, is_sound, noted_change
+from tagsight.tagging.sidecars.journal_file import JournalFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import Self
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tagsight.tagging.sidecars.changes import Noted, Record
-
-VERSION = 2
-APPLICATION = 0x74736A6C
-"""Application id in the header of the database."""
-
-PATIENCE = 60.0
-"""Seconds to wait for another process that writes."""
 
 ASKED = 500
 """Files that one statement asks about; SQLite takes a thousand values."""
@@ -50,26 +40,8 @@ ASKED = 500
 LAST = 2**62
 """Largest number of a change; SQLite counts to twice as many."""
 
-OTHERWISE = "choose another `journal`"
 
-_SCHEMA = """
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY, started TEXT NOT NULL, model TEXT NOT NULL, form TEXT NOT NULL,
-    ending TEXT NOT NULL, separator TEXT NOT NULL, existing TEXT NOT NULL, undone TEXT
-);
-CREATE TABLE places (run INTEGER NOT NULL, folder BLOB NOT NULL, PRIMARY KEY (run, folder));
-CREATE TABLE changes (
-    id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, sidecar BLOB NOT NULL,
-    before BLOB, before_digest BLOB, after_digest BLOB NOT NULL,
-    names TEXT NOT NULL, additions TEXT NOT NULL,
-    made INTEGER NOT NULL DEFAULT 0, undone INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX changes_of_sidecar ON changes (sidecar);
-CREATE INDEX changes_of_run ON changes (run);
-"""
-
-
-class Journal:
+class Journal(JournalFile):
     """A journal on disk. Several processes may write to it, about different files.
 
     The file may come from somebody else: its records are checked when they are read, and
@@ -94,65 +66,84 @@ class Journal:
         [(1, 1)]
     """
 
-    def __init__(self, file: Path | str) -> None:
-        file = Path(file)
-        self.file = file
-        with self._in_words():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if file.exists() and not file.is_file():
-                msg = "a folder or device"
-                raise OSError(msg)
-            # A journal may be made in one thread and written in another, never in two at once.
-            self._database = sqlite3.connect(
-                file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-            )
-        try:
-            with self._in_words():
-                self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2 * LARGEST)
-                # FULL: a commit returns when the records are on the disk.
-                self._database.execute("PRAGMA synchronous = FULL")
-                with self._transaction():
-                    self._create()
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def _create(self) -> None:
-        ((application,),) = self._ask("PRAGMA application_id")
-        ((version,),) = self._ask("PRAGMA user_version")
-        ((tables,),) = self._ask("SELECT COUNT(*) FROM sqlite_master")
-        if application == version == tables == 0:
-            for statement in _SCHEMA.strip().split(";\n"):
-                self._ask(statement)
-            self._ask(f"PRAGMA application_id = {APPLICATION}")
-            self._ask(f"PRAGMA user_version = {VERSION}")
-        elif application != APPLICATION:
-            msg = f"{self.file}: expected a journal of tagsight, got another database: {OTHERWISE}"
-            raise DataError(msg)
-        elif version != VERSION:
-            msg = f"{self.file}: expected a journal of version {VERSION}, got {version}"
-            raise DataError(f"{msg}: {OTHERWISE}")
-
     def begin(
-        self, model: str, form: str, *, ending: str, separator: str = ", ", existing: str = "append"
+        self,
+        model: str,
+        form: str,
+        *,
+        ending: str,
+        separator: str = ", ",
+        existing: str = "append",
+        origin: bytes | None = None,
     ) -> int:
-        """Record a new run, and return its number."""
-        ((number,),) = self._ask(
-            "INSERT INTO runs (started, model, form, ending, separator, existing) "
-            "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-            (now(), model, form, ending, separator, existing),
-        )
+        """Record a new run, and return its number.
+
+        Args:
+            model: Name of the model.
+            form: Format of the sidecars, or ``embedded``.
+            ending: Suffix of the sidecars, or of original photos.
+            separator: Text between two tags.
+            existing: Treatment of existing tags.
+            origin: Key by which `unfinished` finds the run until it has ended.
+        """
+        with self._transaction():
+            ((number,),) = self._ask(
+                "INSERT INTO runs (started, model, form, ending, separator, existing) "
+                "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+                (now(), model, form, ending, separator, existing),
+            )
+            if origin is not None:
+                self._ask("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", (origin, number))
         return int(number)
+
+    def unfinished(self, origin: bytes) -> int | None:
+        """Return the number of the run with an origin that has not ended; None if none has begun.
+
+        Args:
+            origin: Key of the run.
+        """
+        rows = self._ask(
+            "SELECT runs.id FROM unfinished JOIN runs ON run = runs.id WHERE origin = ?", (origin,)
+        )
+        return int(rows[0][0]) if rows else None
+
+    def done(self, origin: bytes, numbers: range) -> list[str]:
+        """Return the records of photos that an unfinished run has done, as far as it has done all.
+
+        Args:
+            origin: Key of the run.
+            numbers: Positions of the photos in the run.
+        """
+        rows = self._ask(
+            "SELECT number, record FROM done WHERE origin = ? AND number BETWEEN ? AND ? "
+            "ORDER BY number",
+            (origin, numbers[0], numbers[-1]),
+        )
+        return [
+            record
+            for place, (number, record) in zip(numbers, rows, strict=False)
+            if place == number
+        ]
+
+    def note_done(self, origin: bytes, records: Mapping[int, str]) -> None:
+        """Note photos that an unfinished run has done.
+
+        Args:
+            origin: Key of the run.
+            records: Records of photos by their position in the run.
+        """
+        with self._transaction():
+            self._ask_each(
+                "INSERT OR REPLACE INTO done VALUES (?, ?, ?)",
+                [(origin, number, record) for number, record in records.items()],
+            )
+
+    def forget_done(self, origin: bytes, first: int = 0) -> None:
+        """Forget the photos of an unfinished run from a position on; all if the run has ended."""
+        with self._transaction():
+            self._ask("DELETE FROM done WHERE origin = ? AND number >= ?", (origin, first))
+            if first == 0:
+                self._ask("DELETE FROM unfinished WHERE origin = ?", (origin,))
 
     def note(self, run: int, records: Sequence[Record]) -> list[int]:
         """Record changes before they are made, and return their numbers."""
@@ -199,10 +190,19 @@ class Journal:
             found |= {paths[path] for (path,) in self._ask(statement, list(paths))}
         return found
 
-    def changed(self, run: int, sidecar: Path) -> bool:
-        """Return whether a run has recorded a change of a sidecar already."""
-        values = (run, os.fsencode(sidecar))
-        return bool(self._ask("SELECT 1 FROM changes WHERE run = ? AND sidecar = ?", values))
+    def changed(self, run: int, sidecar: Path, present: bytes | None) -> bool:
+        """Return whether a run has changed a sidecar already.
+
+        Args:
+            run: Number of the run.
+            sidecar: The sidecar.
+            present: Digest of its present content; None if there is no file.
+        """
+        rows = self._ask(
+            "SELECT id FROM changes WHERE run = ? AND sidecar = ? AND NOT undone",
+            (run, os.fsencode(sidecar)),
+        )
+        return any(self.change(number).made(present) for (number,) in rows)
 
     def created(self, sidecar: Path) -> bool:
         """Return whether the first change of a sidecar created it."""
@@ -231,6 +231,13 @@ class Journal:
         rows = self._ask("SELECT folder FROM places WHERE run = ?", (run,))
         return {Path(os.fsdecode(folder)) for (folder,) in rows if isinstance(folder, bytes)}
 
+    def unconfirmed(self, run: int) -> list[Path]:
+        """Return the files of changes that a run may not have made, because it was killed."""
+        rows = self._ask(
+            "SELECT sidecar FROM changes WHERE run = ? AND NOT made AND NOT undone", (run,)
+        )
+        return [Path(os.fsdecode(file)) for (file,) in rows if isinstance(file, bytes)]
+
     def changes(self, run: int) -> list[int]:
         """Return the numbers of a run's changes that are not undone, the latest first.
 
@@ -257,6 +264,11 @@ class Journal:
         except (ValueError, TypeError, IndexError, RecursionError, zlib.error) as error:
             raise self._damaged(f"change {number}") from error
 
+    def begin_undo(self, run: int) -> None:
+        """Record that a run is being undone: if it has not ended, it does not go on."""
+        for (origin,) in self._ask("SELECT origin FROM unfinished WHERE run = ?", (run,)):
+            self.forget_done(origin)
+
     def undone(self, changes: Sequence[int]) -> None:
         """Record that changes were undone."""
         self._mark("undone", changes)
@@ -272,39 +284,6 @@ class Journal:
     def run_undone(self, run: int) -> None:
         """Record that a run was undone."""
         self._ask("UPDATE runs SET undone = ? WHERE id = ?", (now(), run))
-
-    def _ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._in_words():
-            return self._database.execute(statement, values).fetchall()
-
-    def _ask_each(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        with self._in_words():
-            self._database.executemany(statement, rows)
-
-    def _damaged(self, what: str) -> DataError:
-        return DataError(f"{self.file}: expected {what} as it was recorded, got it damaged")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        # IMMEDIATE takes the write lock now: a transaction that reads first and then wants to
-        # write fails at once, without waiting, if another process has written in between.
-        self._ask("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._ask("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._ask("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            got = getattr(error, "strerror", None) or error
-            msg = f"{self.file}: expected a journal that can be read and written, got: {got}"
-            raise DataError(f"{msg}; {OTHERWISE}") from error
 
 
 def _fields(record: Record) -> tuple[object, ...]:

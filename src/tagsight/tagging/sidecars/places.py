@@ -103,6 +103,12 @@ class Places:
         self._endings: tuple[str, dict[str, dict[str, str]]] | None = None
         self._resolved: tuple[Path, str] | None = None
 
+    @property
+    def settings(self) -> list[object]:
+        """What decides the sidecar of a photo, as values for JSON."""
+        folder = None if self.folder is None else str(self.folder.absolute())
+        return [self.suffix, folder, self.naming, str(self._root)]
+
     def of(self, photo: Path) -> Path:
         """Return the sidecar of a photo, in a folder without links.
 

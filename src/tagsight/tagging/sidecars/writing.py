@@ -13,8 +13,8 @@ from tagsight.data.tags.text import alike
 from tagsight.data.tags.xmp import Keywords
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
+from tagsight.runtime.drafts import drafts
 from tagsight.runtime.escaping import printable
-from tagsight.runtime.files import drafts
 from tagsight.tagging.sidecars import text, xmp
 from tagsight.tagging.sidecars.changes import Change, digest
 from tagsight.tagging.sidecars.edit import Stamp, Tag, check_names
@@ -22,8 +22,9 @@ from tagsight.tagging.sidecars.journal import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
 
-    from tagsight.runtime.files import Draft
+    from tagsight.runtime.drafts import Draft
     from tagsight.tagging.sidecars.edit import Edit, Existing, Form
     from tagsight.tagging.sidecars.journal import Journal
     from tagsight.tagging.sidecars.places import Places
@@ -74,6 +75,7 @@ class Outcome(NamedTuple):
         added: Tags that were added, or that a dry run would add.
         problem: Reason why the sidecar was left unchanged, or empty.
         notice: What an undo could not do as it should, or empty.
+        may_pass: Whether the system gave the reason, as on a full disk, and may not next time.
     """
 
     photo: Path
@@ -81,6 +83,13 @@ class Outcome(NamedTuple):
     added: tuple[str, ...] = ()
     problem: str = ""
     notice: str = ""
+    may_pass: bool = False
+
+    @classmethod
+    def failed(cls, photo: Path, sidecar: Path | None, error: DataError | OSError) -> Self:
+        """Return the outcome for a sidecar that was left unchanged because of an error."""
+        may_pass = isinstance(error, OSError)
+        return cls(photo, sidecar, problem=reason(error), may_pass=may_pass)
 
 
 class _Together(NamedTuple):
@@ -115,6 +124,10 @@ class Writer:
         journal: Journal of changes.
         dry_run: Whether to write nothing, not even to the journal.
 
+    Attributes:
+        run: Number of the run in the journal, once something is written.
+        origin: Key of a run that another process may go on with.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from tagsight.tagging.sidecars.journal import Journal
@@ -130,6 +143,8 @@ class Writer:
         ('dog', [('dog',)])
     """
 
+    into_photos = False
+
     def __init__(
         self, manner: Manner, places: Places, model: str, journal: Journal, *, dry_run: bool = False
     ) -> None:
@@ -139,6 +154,7 @@ class Writer:
         self.journal = journal
         self.dry_run = dry_run
         self.run: int | None = None
+        self.origin: bytes | None = None
         self._known: set[Path] = set()  # those of the sidecars at hand that are in the journal
 
     def write(self, tagged: Sequence[tuple[Path, Sequence[Tag]]]) -> list[Outcome]:
@@ -161,30 +177,43 @@ class Writer:
         outcomes = []
         for place, (photo, _) in zip(places, tagged, strict=True):
             if not isinstance(place, Path):
-                outcomes.append(Outcome(photo, None, problem=place))
+                outcomes.append(Outcome.failed(photo, None, place))
             elif place in problems:
-                outcomes.append(Outcome(photo, place, problem=problems[place]))
+                outcomes.append(Outcome.failed(photo, place, problems[place]))
             else:  # of photos that share a sidecar, the first reports what was added
                 outcomes.append(Outcome(photo, place, added.pop(place, ())))
         return outcomes
 
-    def _place(self, photo: Path) -> Path | str:
+    @property
+    def settings(self) -> list[object]:
+        """What decides the sidecars of photos besides their tags, as values for JSON."""
+        manner = self.manner
+        renamed = sorted(manner.renamed.items())
+        return [
+            self.stamp.model,
+            *(manner.form, manner.separator, manner.existing, renamed),
+            *self.places.settings,
+        ]
+
+    def _place(self, photo: Path) -> Path | DataError | OSError:
         """Return the sidecar of a photo, or the reason why it has none."""
         try:
             return self.places.of(photo)
         except (DataError, OSError) as error:
-            return reason(error)
+            return error
 
-    def _planned(self, tagged: Mapping[Path, _Together]) -> tuple[list[Change], dict[Path, str]]:
+    def _planned(
+        self, tagged: Mapping[Path, _Together]
+    ) -> tuple[list[Change], dict[Path, DataError | OSError]]:
         """Plan the changes of sidecars; also return why others are left unchanged."""
-        changes, problems = [], {}
+        changes, problems = [], dict[Path, DataError | OSError]()
         self._known = self.journal.known(tagged)
         for sidecar, (photos, tags) in tagged.items():
             try:
                 before = content_of(sidecar)
                 edit = self._edit(_Before(sidecar, before, photos), tags)
             except (DataError, OSError) as error:
-                problems[sidecar] = reason(error)
+                problems[sidecar] = error
                 continue
             if edit is not None:
                 changes.append(Change(sidecar, before, edit))
@@ -205,7 +234,7 @@ class Writer:
                 before, tags, self.stamp, declined=added, inside=present.inside()
             )
         # A second photo that shares the sidecar must not replace the tags of the first.
-        second = self.run is not None and self.journal.changed(self.run, sidecar)
+        second = self.run is not None and self.journal.changed(self.run, sidecar, digest(before))
         return text.add_tags(
             before,
             tags,
@@ -219,7 +248,7 @@ class Writer:
         known = {alike(word) for word in there}
         return {name for name in added if alike(name) not in known}
 
-    def _made(self, changes: Sequence[Change]) -> dict[Path, str]:
+    def _made(self, changes: Sequence[Change]) -> dict[Path, DataError | OSError]:
         """Record, write and confirm changes (see `journal`); return problems by sidecar."""
         if self.run is None:
             manner = self.manner
@@ -229,9 +258,10 @@ class Writer:
                 ending=self.places.suffix,
                 separator=manner.separator,
                 existing=manner.existing,
+                origin=self.origin,
             )
         numbers = self.journal.note(self.run, [change.record for change in changes])
-        problems: dict[Path, str] = {}
+        problems: dict[Path, DataError | OSError] = {}
         made = []
         with drafts([(change.sidecar, change.edit.content) for change in changes]) as written:
             for number, change, draft in zip(numbers, changes, written, strict=True):
@@ -239,7 +269,7 @@ class Writer:
                     _put_in_place(draft, change)
                     made.append(number)
                 except (DataError, OSError) as error:
-                    problems[change.sidecar] = reason(error)
+                    problems[change.sidecar] = error
         self.journal.made(made)
         self.journal.undone([number for number in numbers if number not in made])
         return problems
