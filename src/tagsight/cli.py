@@ -203,7 +203,11 @@ def _run(tokens: Sequence[str]) -> int:
         )
         raise DataError(msg)
     check_model(command, bound.arguments)
-    result = command(*bound.args, **bound.kwargs)
+
+    from tagsight.data.photos.deaths import watched
+
+    with watched():
+        result = command(*bound.args, **bound.kwargs)
     sys.stdout.flush()
     return result or 0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from channels import channels_recognizer, corner
-from forks import FORKS
+from forks import run_for
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
@@ -180,21 +180,10 @@ def test_two_processes_are_not_at_the_same_run(photos):
     assert tag(photos).photos == COUNT - 1
 
 
-def tag_for(photos: Path, form: str, seconds: float) -> None:
-    """Tag photos until this many seconds of a processor have passed, which end the process."""
+def tag_alone(photos: Path, form: str) -> None:
     os.environ["XDG_CACHE_HOME"] = str(photos.parent / "cache")
     tagging.TOGETHER = 2 * BATCH
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills, as nobody handles it
-    tagged = tag(photos, form)
-    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
-    (photos.parent / "took").write_text(f"{seconds - left} {tagged.resumed}")
-
-
-def exit_code_of_tagging(photos: Path, form: str, seconds: float) -> int | None:
-    process = FORKS.Process(target=tag_for, args=(photos, form, seconds))
-    process.start()
-    process.join(timeout=300)
-    return process.exitcode
+    (photos.parent / "resumed").write_text(str(tag(photos, form).resumed))
 
 
 @pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
@@ -204,14 +193,15 @@ def test_kills_at_random_moments_write_what_one_run_does_and_one_undo_takes_all_
 ):
     photos, random = drawn(tmp_path / "photos", 120), np.random.default_rng(0)
     before, after = undisturbed(photos, form)
-    assert exit_code_of_tagging(photos, form, 200) == 0
-    took = float((tmp_path / "took").read_text().split()[0])
+    took, task = tmp_path / "took", (tag_alone, photos, form)
+    assert run_for(200, took, *task) == 0
     undo_last(photos)
-    codes = [exit_code_of_tagging(photos, form, random.uniform(0.3, 1) * took) for _ in range(4)]
+    usual = float(took.read_text())
+    codes = [run_for(random.uniform(0.3, 1) * usual, took, *task) for _ in range(4)]
     assert -signal.SIGPROF in codes
     assert set(codes) <= {0, -signal.SIGPROF}
-    assert exit_code_of_tagging(photos, form, 200) == 0
-    assert int((tmp_path / "took").read_text().split()[1]) > 0
+    assert run_for(200, took, *task) == 0
+    assert int((tmp_path / "resumed").read_text()) > 0
     assert contents(photos) == after
     undo_last(photos)
     assert contents(photos) == before

@@ -38,14 +38,9 @@ class Claim:
 
     def __init__(self, file: Path, refusal: str) -> None:
         is_new = not file.exists()
-        self._database = sqlite3.connect(
-            file, timeout=0, check_same_thread=False, isolation_level=None
-        )
         try:
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("BEGIN EXCLUSIVE")
+            self._database = _locked(file)
         except sqlite3.Error as error:
-            self.close()
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 msg = f"{refusal} ({error})"
                 raise DataError(msg) from error
@@ -92,6 +87,17 @@ def claimed(file: Path, refusal: str) -> Iterator[None]:
     finally:
         claim.close()
         file.unlink(missing_ok=True)
+
+
+def _locked(file: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(file, timeout=0, check_same_thread=False, isolation_level=None)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def _require_room(folder: Path) -> None:

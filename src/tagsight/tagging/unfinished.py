@@ -14,7 +14,7 @@ import os
 import shutil
 import zlib
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from itertools import chain, islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 from tagsight.data.photos.tar_members import tar_of
 from tagsight.data.remote.places import is_remote
+from tagsight.errors import DataError
 from tagsight.runtime.claims import Claim
 from tagsight.runtime.files import naming, replacing
 
@@ -143,7 +144,7 @@ def written_lines(
         f"expected one run at a time to write {out}, got another that has not ended: wait for it, "
         "or choose another `out`"
     )
-    with naming(out, folder), Claim(folder / CLAIM, refusal):
+    with naming(out, folder), _claimed_folder(folder, refusal):
         lines = _UnfinishedLines(folder, origin, header, step)
         try:
             yield lines
@@ -152,6 +153,19 @@ def written_lines(
             lines.close()
             if lines.is_over:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _claimed_folder(folder: Path, refusal: str) -> Iterator[None]:
+    """Hold a folder; one that nothing can be written into does not stay."""
+    try:
+        claim = Claim(folder / CLAIM, refusal)
+    except (DataError, OSError):
+        with suppress(OSError):  # it has lines, or is another run's
+            folder.rmdir()
+        raise
+    with claim:
+        yield
 
 
 class _StreamLines:

@@ -1,8 +1,10 @@
 """A photo that ends the process which decodes it is named at the next start, and left out."""
 
+import io
 import os
 import signal
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from channels import channels_recognizer, corner
 from forks import FORKS
 from labelled import ColourCells, encoder_of
 from PIL.PngImagePlugin import PngInfo
+from shared_model import shared_model
 
+from tagsight.cli import main
 from tagsight.data.photos import deaths
 from tagsight.data.photos.check import check_photos
 from tagsight.data.photos.deaths import watched
@@ -108,7 +112,21 @@ def label(folder: Path, tell) -> list[str]:
         return sorted(photo.path for photo in photos)
 
 
-WORK = {work.__name__: work for work in (tag, tag_beside, index, check, label)}
+def explain(folder: Path, tell) -> list[str]:
+    """Explain photos by the command, all of which are watched."""
+    model, told = folder / "model", io.StringIO()
+    if not model.exists():
+        shared_model(model)
+    with redirect_stderr(told):
+        main(["explain", str(model), str(folder / "photos"), "--out", str(folder / "sheets")])
+    for line in told.getvalue().splitlines():
+        if line.startswith("left out: "):
+            tell(line.removeprefix("left out: "))
+    sheets = {path.name for path in (folder / "sheets").iterdir()}
+    return sorted(name for name in sheets if name.count(".") == 1)  # those of all labels
+
+
+WORK = {work.__name__: work for work in (tag, tag_beside, index, check, label, explain)}
 
 
 def carry_out(name: str, folder: Path, *, faulty: bool = True, lasting: bool = True) -> None:
@@ -138,6 +156,7 @@ def run(*arguments, **options) -> int | None:
         ("index", "SIGABRT"),
         ("check", "SIGSEGV"),
         ("label", "SIGABRT"),
+        ("explain", "SIGSEGV"),
     ],
 )
 def test_a_photo_that_ends_the_process_is_named_and_left_out_from_the_next_start_on(

@@ -84,7 +84,7 @@ def noted(photo: object, **options: int | None) -> Iterator[None]:
         >>> with noted(Path("a.jpg"), least_side=448):
         ...     pass
     """
-    notes = _watch.notes
+    notes = _watch.notes() if isinstance(photo, Path) else None
     if notes is None or not isinstance(photo, Path) or (key := _key(photo)) is None:
         yield
         return
@@ -97,26 +97,35 @@ def noted(photo: object, **options: int | None) -> Iterator[None]:
 
 
 class _Watch:
-    """The notes of this process, while some part of it is watched."""
+    """The notes of this process, from the first photo of a part that is watched."""
 
     def __init__(self) -> None:
-        self.notes: _Notes | None = None
+        self._notes: _Notes | None = None
+        self._is_tried = False  # whether the cache could be written, or could not
         self._parts = 0
         self._lock = Lock()
 
     def begin(self) -> None:
         with self._lock:
             self._parts += 1
-            if self._parts == 1:
-                with suppress(OSError, DataError):
-                    self.notes = _Notes(default_cache() / "decoding")
+
+    def notes(self) -> _Notes | None:
+        """Return the notes, if this process is watched and the cache can be written."""
+        if self._parts and not self._is_tried:
+            with self._lock:
+                if not self._is_tried:
+                    with suppress(OSError, DataError):
+                        self._notes = _Notes(default_cache() / "decoding")
+                    self._is_tried = True
+        return self._notes
 
     def end(self) -> None:
         with self._lock:
             self._parts -= 1
-            if self._parts == 0 and self.notes is not None:
-                notes, self.notes = self.notes, None
-                notes.close()
+            if self._parts == 0:
+                notes, self._notes, self._is_tried = self._notes, None, False
+                if notes is not None:
+                    notes.close()
 
 
 _watch = _Watch()
