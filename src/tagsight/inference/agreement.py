@@ -1,7 +1,8 @@
 """Compare an exported file with its model on photos.
 
-Both recognise the same photos in every way in which a file is used: in batches, in one batch of
-more photos than there are labels, and one by one at the photos' own sizes and others.
+Both recognise the same photos in every way in which a file is used: in batches, in one large batch,
+of more photos than there are labels if memory allows, and one by one at the photos' own sizes and
+others.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 OnProblem = Callable[[Path, str], object]
 
-LARGEST_BATCH = 2**24
-"""Most pixels of the batch of more photos than labels: 334 photos at 224 pixels, 83 at 448."""
+LARGEST_BATCH = 2**23
+"""Most pixels of the batch of more photos than labels: 167 photos at 224 pixels, 41 at 448."""
 
 LARGEST_MAPS = 2**25
 """Most numbers of that batch's maps, of which there are several copies: of 9,605 labels those of

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +25,10 @@ LANCEDB = {
 }
 """What the environment tells LanceDB, unless it tells something else."""
 
+_ARENA_MAX, ARENAS = -8, 2
+"""Parameter of mallopt(3), and heaps that threads share. Each of LanceDB's many threads keeps what
+it has freed in a heap of its own otherwise, and memory grows with the index."""
+
 _PLACE = re.compile(r",? /\S+\.rs:\d+.*", re.DOTALL)
 """Position in the source of LanceDB, which it appends to its errors."""
 
@@ -39,6 +45,8 @@ def lancedb_module() -> Any:  # noqa: ANN401 - it has no types
     """
     for name, value in LANCEDB.items():
         os.environ.setdefault(name, value)
+    if platform.libc_ver()[0] == "glibc" and "MALLOC_ARENA_MAX" not in os.environ:
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, ARENAS)
     with needs_extra("search", "for an index"):
         import lancedb
     return cast("Any", lancedb)
