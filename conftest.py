@@ -24,9 +24,9 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")  # no law depends on how fast the machine is
 
 LONGEST = (
-    *("inference/test_exporting", "test_paper_recipes", "checkpoint/released/test_convert"),
-    *("test_documents", "test_commands", "test_examples", "test_contract", "test_distributed"),
-    *("systems/test_plug_in", "demo/test_demo", "test_ray", "training/test_resume"),
+    *("inference/test_exporting", "test_documents", "test_paper_recipes", "test_commands"),
+    *("checkpoint/released/test_convert", "test_examples", "test_distributed"),
+    *("systems/test_plug_in", "test_ray", "training/test_resume", "test_contract"),
     *("test_hostile_names", "inference/test_quantization", "inference/test_networks", "test_cli"),
     *("test_journey", "inference/test_hostile_models", "search/test_index", "nn/test_backbones"),
     *("tagging/sidecars/test_xmp", "nn/test_grid_encoder", "systems/test_catalogue"),

@@ -109,6 +109,7 @@ def visit(chromium) -> Iterator[Callable[..., Any]]:
     ) -> Any:
         viewport = {"width": size[0], "height": size[1]}
         window = chromium.new_context(viewport=viewport, color_scheme=scheme)
+        window.set_default_timeout(0)  # a test that hangs is ended as any other
         windows.append(window)
         origin = "/".join(address.split("/")[:3])
         page = window.new_page()
@@ -136,6 +137,7 @@ def opened(chromium, tmp_path) -> Iterator[Callable[..., Any]]:
         file.write_text(report, encoding="utf-8")
         viewport = {"width": width, "height": 900}
         windows.append(chromium.new_context(viewport=viewport, color_scheme=scheme, **options))
+        windows[-1].set_default_timeout(0)
         page = windows[-1].new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else 0)

@@ -188,6 +188,7 @@ def test_a_stopped_server_is_reported(visit, start, photos):
 
 def test_a_token_is_asked_for_until_it_is_right(chromium, start, photos):
     with chromium.new_context() as window:
+        window.set_default_timeout(0)
         page = window.new_page()
         page.goto(start(token=TOKEN).address)
         for token, told in (("a wrong token of length", "The token is wrong"), (TOKEN, "3 labels")):
