@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +16,10 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from tagsight.checkpoint.folder import LoadedModel
     from tagsight.tagging.labelling.session import Session
 
 
@@ -78,6 +81,44 @@ def _place_of_examples(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         for place in ("tiny", "compared"):
             if f'"runs/{place}' in code:
                 request.getfixturevalue(f"_{place}_of_examples")
+        if '"runs/tiny' in code and "written_onnx" not in code:
+            request.getfixturevalue("_traced_once_in_examples")
+
+
+@pytest.fixture(scope="session")
+def traced_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[], AbstractContextManager[None]]:
+    """Make a context in which a model is traced the first time it is exported, in seconds."""
+    from tagsight.inference.exporting import written_onnx
+    from tagsight.inference.networks.trained import describe
+
+    folder, kept = tmp_path_factory.mktemp("graphs"), dict[str, Path]()
+
+    @contextmanager
+    def once(model: LoadedModel, *, squares: bool = False) -> Iterator[Path]:
+        what = f"{squares}{describe(model).model_dump_json()}"
+        if what not in kept:
+            with written_onnx(model, squares=squares) as graph:
+                kept[what] = Path(shutil.copy(graph, folder / f"{len(kept)}.onnx"))
+        yield kept[what]
+
+    @contextmanager
+    def tracing() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for module in ("exporting", "fastest", "quantization"):
+                patch.setattr(f"tagsight.inference.{module}.written_onnx", once)
+            yield
+
+    return tracing
+
+
+@pytest.fixture
+def _traced_once_in_examples(
+    traced_once: Callable[[], AbstractContextManager[None]],
+) -> Iterator[None]:
+    with traced_once():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +144,7 @@ def world_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         recipe="resnet",
         out=world / "runs" / "first",
         epochs=2,
-        settings={"training.image_size": 64},
+        settings={"training.image_size": 64, "backbone.name": "efficientnet_lite0"},
         progress=False,
     )
     return world

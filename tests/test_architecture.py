@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -53,21 +52,6 @@ def test_only_the_runtime_touches_distribution():
         names |= {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
         distributed = [name for name in names if name.startswith("torch.distributed")]
         assert module == "runtime/processes.py" or not distributed, module
-
-
-def test_commands_import_nothing_heavy_before_they_run():
-    light = {"cyclopts", "rich", *sys.stdlib_module_names}
-    own = re.compile(
-        r"tagsight|tagsight\.(cli|errors|commands(\..*)?|runtime\.(launch|progress|amounts)"
-        r"|runtime\.(collection|escaping|version)|training\.log)"
-    )
-    for module in MODULES:
-        if module.startswith("commands/") or module in {"cli.py", "__main__.py"}:
-            body = tree_of(module).body
-            names = [node.module or "" for node in body if isinstance(node, ast.ImportFrom)]
-            names += [a.name for node in body if isinstance(node, ast.Import) for a in node.names]
-            heavy = {n for n in names if n.split(".")[0] not in light and not own.fullmatch(n)}
-            assert not heavy, module
 
 
 def test_every_file_is_short_and_says_what_it_is():

@@ -13,8 +13,12 @@ from tagsight.errors import DataError
 from tagsight.systems.catalogue import DEFAULT_RECIPE
 
 TORCH_FREE = """
-import sys
+import pkgutil, sys
+import tagsight.commands
 from tagsight.cli import main
+
+for command in pkgutil.walk_packages(tagsight.commands.__path__, "tagsight.commands."):
+    __import__(command.name)
 
 def code(*arguments):
     try:

@@ -18,7 +18,6 @@ import pytest
 from collection import SPLITS, TINY_OPTIONS, write_boxes, write_collection
 from PIL import Image
 from tiny import COLOURS
-from traced import traced_once
 
 from tagsight.cli import main
 from tagsight.commands.output import INTERRUPTED
@@ -41,8 +40,8 @@ def run(labels, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _traced_once(tmp_path_factory) -> Iterator[None]:
-    with traced_once(tmp_path_factory.mktemp("graphs")):
+def _traced_once(traced_once) -> Iterator[None]:
+    with traced_once():
         yield
 
 

@@ -19,7 +19,6 @@ from collection import TINY_OPTIONS, TINY_SETTINGS, write_collection
 from cyclopts import ValidationError
 from PIL import Image
 from small_demo import small_demo
-from traced import traced_once
 
 import tagsight
 from tagsight.cli import COMMANDS, app, main, with_standard_output
@@ -229,14 +228,14 @@ def run(words: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("page", RUN_HERE)
-def test_what_the_page_says_runs_from_top_to_bottom(page, monkeypatch, tmp_path_factory):
+def test_what_the_page_says_runs_from_top_to_bottom(page, monkeypatch, traced_once):
     if any("--embed" in words for words in commands(page)) and not which("exiftool"):
         pytest.skip("exiftool is not installed")
     if page.endswith("your-tags.md"):
         give_tags(Path())
     for block in blocks(page, "toml"):  # its first line names the file
         Path(block.split()[1]).write_text(block, encoding="utf-8")
-    with traced_once(tmp_path_factory.mktemp("graphs")):
+    with traced_once():
         for words in commands(page):
             if words[0] == "tagsight":
                 run(words)

@@ -109,7 +109,7 @@ def forward_photos(
         >>> photos = PhotoStore(ts.read_annotations("labels.csv").paths[:3], 64, 0)
         >>> runtime = Runtime.choose("cpu", "float32")
         >>> forward_photos(lambda images: system(images).embedding, system, photos, runtime).shape
-        torch.Size([3, 3560])
+        torch.Size([3, 2280])
     """
     system.eval()
     processes = runtime.processes
