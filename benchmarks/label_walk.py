@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--photos", type=int, default=500)
     parser.add_argument("--labels", nargs="+", required=True)
-    parser.add_argument("--recipe", default="gcam-quick")
+    parser.add_argument("--recipe", help="by default that of tagsight train")
     parser.add_argument("--thinking", type=float, default=1.5)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
@@ -153,11 +153,12 @@ class Walk:
             counts = f"{label['present']} present, {label['absent']} absent"
             print(f"{label['name']}: {counts}; held out: {measured or 'not measured'}")
 
-    def train(self, recipe: str) -> None:
+    def train(self, recipe: str | None) -> None:
         """Learn from the project, and measure on photos that nobody judged."""
         run, rest = self.out / "run", self.out / "never-judged.csv"
         with self.timed("tagsight train"):
-            tagsight("train", str(self.project), "--recipe", recipe, "--out", str(run))
+            chosen = () if recipe is None else ("--recipe", recipe)
+            tagsight("train", str(self.project), *chosen, "--out", str(run))
         judged = {path.name for path in read_annotations(self.project).paths}
         with rest.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)

@@ -16,6 +16,7 @@ export class Grid {
   #spare = [];
   #frame = 0;
   #settle = 0;
+  #drawn = "";
   #before = { top: 0, time: 0 };
 
   /**
@@ -130,6 +131,9 @@ export class Grid {
     const { scrollTop, clientHeight } = this.view;
     const first = Math.max(0, Math.floor(scrollTop / this.row) - AROUND) * this.columns;
     const last = Math.min(total, (Math.ceil((scrollTop + clientHeight) / this.row) + AROUND) * this.columns);
+    const drawn = `${first} ${last}`;
+    if (!settled && drawn === this.#drawn) return;
+    this.#drawn = drawn;
     for (const [index, cell] of this.#cells) {
       if (index >= first && index < last) continue;
       this.#cells.delete(index);

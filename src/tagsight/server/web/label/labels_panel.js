@@ -150,7 +150,7 @@ export class LabelsPanel extends EventTarget {
       element(
         "div",
         { class: "advice" },
-        element("p", {}, label.advice ?? (label.quality ? "" : "Judge photos with and without it; how well it is found shows after a few of each.")),
+        element("p", {}, label.advice ?? (label.quality ? "" : label.present + label.absent ? "Learning from what is judged …" : "Judge photos with and without it; how well it is found shows after a few of each.")),
         ...(label.quality ? [element("p", { class: "hint" }, `${measured(label.quality)}.`)] : []),
       ),
       element("button", { class: "tool", title: "Name, colour, shortcut", "aria-label": `Edit ${label.name}`, "data-focus": `edit-${label.id}`, click: () => this.dispatchEvent(new CustomEvent("edit", { detail: label })) }, icon("edit")),
