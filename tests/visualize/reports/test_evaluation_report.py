@@ -104,6 +104,18 @@ def test_the_page_is_whole_safe_and_small(photos):
         assert part.lower() in page.text.lower(), part
 
 
+def test_many_epochs_are_a_line_and_a_few_have_dots_too(photos):
+    found = measured(photos)
+    few, many = (
+        evaluation_report(
+            found, "title", RUNTIME, epochs=[{"epoch": e, "loss": 1 / e} for e in range(1, last)]
+        )
+        for last in (9, 301)
+    )
+    assert few.count('r="2.5"') == 8
+    assert many.count('r="2.5"') == 0
+
+
 @pytest.mark.parametrize("never", ["zero", "one", "wrong"])
 @pytest.mark.parametrize("unknown", ["left_out", "absent"])
 def test_the_values_for_the_script_are_those_of_the_report(photos, never, unknown):

@@ -19,6 +19,7 @@ from tagsight.runtime.amounts import amount, named
 from tagsight.runtime.files import write_atomically
 from tagsight.visualize.reports.against import Against
 from tagsight.visualize.reports.charts import (
+    MOST_POINTS,
     Line,
     chart,
     fitting_axis,
@@ -260,7 +261,8 @@ def _run_curves(epochs: Epochs) -> Iterator[Html]:
             continue
         x = fitting_axis("epoch", [a for a, _ in points])
         y = fitting_axis("loss" if key == "loss" else "mAP in %", [b for _, b in points])
-        yield _figure(title, chart(title, x, y, [Line(points, "main", [2.5] * len(points))]))
+        dots = [2.5] * len(points) if len(points) <= MOST_POINTS else []
+        yield _figure(title, chart(title, x, y, [Line(points, "main", dots)]))
 
 
 def _figure(caption: str, drawn: Html) -> Html:
