@@ -37,7 +37,9 @@ def write(tmp_path):
 def test_a_file_without_a_list_is_still_coco(write, kept):
     file = write({key: content()[key] for key in kept})
     lacking = "images" if "images" not in kept else "categories"
-    with pytest.raises(DataError, match=f"expected a list under '{lacking}'"):
+    with pytest.raises(
+        DataError, match=f"expected a list under '{lacking}', got no such key; .* add the"
+    ):
         read_annotations(file)
 
 

@@ -180,7 +180,11 @@ def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, st
 def _entries(file: Path, content: Fields, key: str) -> list[Fields]:
     entries = content.get(key)
     if not isinstance(entries, list):
-        msg = f"{file}: expected a list under {key!r}, got {shortened(entries)}"
+        missing = "no such key" if key not in content else shortened(entries)
+        msg = (
+            f"{file}: expected a list under {key!r}, got {missing}; export it again, or add the "
+            f"{key} of the file that it was made from"
+        )
         raise DataError(msg)
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
