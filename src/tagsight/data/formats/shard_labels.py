@@ -155,7 +155,7 @@ def _name(value: object) -> str | None:
 def targets_of(
     said: Sequence[Statement], source: Path, folder: Path, separator: str | None = None
 ) -> list[SampleTargets]:
-    r"""Return the targets of samples.
+    """Return the targets of samples.
 
     Args:
         said: What the files of each sample say. The separator of labels in text is found in that of
@@ -170,9 +170,10 @@ def targets_of(
     Example:
         >>> from pathlib import Path
         >>> found = targets_of(["dog, sky", "sky", {"dog": 0}], Path("a.tar"), Path())
-        >>> found[0], found[2]
-        (SampleTargets(marks={'dog': 1, 'sky': 1}, others=0), SampleTargets(marks={'dog': 0}, \
-others=-1))
+        >>> found[0]
+        SampleTargets(marks={'dog': 1, 'sky': 1}, others=0)
+        >>> found[2]
+        SampleTargets(marks={'dog': 0}, others=-1)
     """
     search = SeparatorSearch(source, separator)
     for one in said:
