@@ -68,6 +68,8 @@ THEIRS = {
     "photo.txt",
     "a.txt",
     "train.txt",
+    "train_val_list.txt",
+    "test_list.txt",
     "list_category_img.txt",
     "list_attr_img.txt",
     "Anno/list_attr_img.txt",
