@@ -76,6 +76,18 @@ class UnfinishedRun:
 
     Attributes:
         interrupted: Whether the run ends before all photos are done.
+
+    Example:
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> from tagsight.tagging.sidecars.writing import Manner, Writer
+        >>> with Journal("journal.sqlite") as journal:
+        ...     writer = Writer(Manner("txt"), Places(".txt", None, [Path()]), "model", journal)
+        ...     run = UnfinishedRun(writer, iter([Path("a.jpg"), Path("b.jpg")]), step=2)
+        ...     some = list(run.rest(print))
+        ...     run.leave_out("expected a photo")
+        ...     [(one.photo.name, one.problem) for one in run.recognized([["dog"]])]
+        [('a.jpg', 'expected a photo'), ('b.jpg', None)]
     """
 
     def __init__(self, writer: TagWriter, photos: Iterator[Path], step: int) -> None:

@@ -45,15 +45,17 @@ class SampleTargets(NamedTuple):
 
 
 def statement_of(files: Sequence[tuple[str, bytes]]) -> Statement:
-    """Return what the first file of a sample that states labels says.
+    """Return what the file of a sample that states labels says.
 
-    JSON without labels states none, nor does text that JSON calls a caption.
+    JSON with labels comes before text. JSON without labels states none, nor does text that JSON
+    calls a caption.
 
     Args:
         files: Name, for errors, and content of each file, JSON first.
 
     Raises:
-        DataError: If none states labels, or one cannot be understood.
+        DataError: If none states labels, several texts state other ones, or one cannot be
+            understood.
 
     Example:
         >>> statement_of([("1.json", b'{"width": 640}'), ("1.cls", b"dog")])
@@ -62,6 +64,7 @@ def statement_of(files: Sequence[tuple[str, bytes]]) -> Statement:
         ['dog']
     """
     captions: set[str] = set()
+    texts: dict[str, str] = {}
     for where, content in files:
         text = _text(content, where)
         if where.lower().endswith(".json"):
@@ -70,7 +73,13 @@ def statement_of(files: Sequence[tuple[str, bytes]]) -> Statement:
                 return found
             captions |= _captions(value)
         elif not text.strip() or text.strip() not in captions:
-            return text
+            texts.setdefault(text.strip(), where)
+    if len(texts) > 1:
+        shown = " and ".join(f"{where} with {text[:40]!r}" for text, where in texts.items())
+        msg = f"expected one file of labels a sample, got {shown}; write 'labels' in .json"
+        raise DataError(msg)
+    if texts:
+        return next(iter(texts))
     where, content = files[-1]
     shown = content.decode("utf-8", "replace").strip()[:60]
     caption = " a caption," if captions else ""

@@ -205,6 +205,7 @@ def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str
         (2, 'val')
     """
     keys = [key_of(name) for name in table.names]
+    one_a_split = [place for place in free if keys[place] in SPLIT_NAMES]
     for place in free:
         key = keys[place]
         if is_numbered(table, place):
@@ -220,8 +221,10 @@ def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str
         elif known and cells <= meanings.keys():
             is_named = key in SPLIT_COLUMNS or key in MAYBE_SPLIT or "split" in key
             if is_named or (key not in LABEL_COLUMNS and len(known) > 1):
+                if place in one_a_split:
+                    _require_one_column(table, one_a_split)
                 return place, meanings
-    _require_one_column(table, [place for place in free if keys[place] in SPLIT_NAMES])
+    _require_one_column(table, one_a_split)
     return None, SPLIT_NAMES
 
 

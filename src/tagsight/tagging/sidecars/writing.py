@@ -76,6 +76,13 @@ class Outcome(NamedTuple):
         problem: Reason why the sidecar was left unchanged, or empty.
         notice: What an undo could not do as it should, or empty.
         may_pass: Whether the system gave the reason, as on a full disk, and may not next time.
+
+    Example:
+        >>> from pathlib import Path
+        >>> full = OSError(28, "No space left on device", "a.xmp")
+        >>> outcome = Outcome.failed(Path("a.jpg"), Path("a.xmp"), full)
+        >>> outcome.problem, outcome.may_pass
+        ('No space left on device', True)
     """
 
     photo: Path
