@@ -10,7 +10,7 @@ from tagsight.tagging.embedding.exiftool import ExifTool
 from tagsight.tagging.embedding.undoing import undo_photo
 from tagsight.tagging.sidecars.edit import EMBEDDED
 from tagsight.tagging.sidecars.undoing import undo_sidecar
-from tagsight.tagging.sidecars.writing import Outcome, reason
+from tagsight.tagging.sidecars.writing import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,7 +61,7 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
                 else:
                     outcome = undo_sidecar(journal, change, run)
             except (DataError, OSError) as error:
-                yield Outcome(file, file, problem=reason(error))
+                yield Outcome.failed(file, file, error)
                 continue
             journal.undone([number])
             yield outcome

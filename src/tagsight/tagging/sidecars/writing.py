@@ -96,7 +96,8 @@ class Outcome(NamedTuple):
     def failed(cls, photo: Path, sidecar: Path | None, error: DataError | OSError) -> Self:
         """Return the outcome for a sidecar that was left unchanged because of an error."""
         may_pass = isinstance(error, OSError)
-        return cls(photo, sidecar, problem=reason(error), may_pass=may_pass)
+        said = error.strerror if isinstance(error, OSError) else None  # without the path
+        return cls(photo, sidecar, problem=said or str(error), may_pass=may_pass)
 
 
 class _Together(NamedTuple):
@@ -393,13 +394,3 @@ def content_of(sidecar: Path) -> bytes | None:
         msg = f"expected a sidecar of at most {LARGEST:,} bytes, got a larger file"
         raise DataError(msg)
     return content
-
-
-def reason(error: DataError | OSError) -> str:
-    """Return an error in words, without the path of the file.
-
-    Example:
-        >>> reason(PermissionError(13, "Permission denied", "/home/me/a.xmp"))
-        'Permission denied'
-    """
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
