@@ -123,7 +123,7 @@ def first_picture(page: Page, address: str) -> float:
     """Open the page; return the seconds until it shows a picture."""
     began = time.perf_counter()
     page.goto(address, wait_until="commit")
-    page.locator(".cell.loaded").first.wait_for(timeout=120_000)
+    page.locator(".cell.loaded:not(.spare)").first.wait_for(timeout=120_000)
     return time.perf_counter() - began
 
 

@@ -95,7 +95,7 @@ class Walk:
             page.set_default_timeout(PATIENCE)
             with self.timed("first picture"):
                 page.goto(address)
-                page.locator(".cell.loaded").first.wait_for()
+                page.locator(".cell.loaded:not(.spare)").first.wait_for()
             self.picture(page, "begin")
             for label in self.labels:
                 self.make(page, label)
@@ -110,7 +110,7 @@ class Walk:
                     self.judge(page, label, count)
                 self.picture(page, queue.lower().replace(" ", "-"))
             self.qualities(page)
-            page.locator(".cell.loaded").first.dblclick()
+            page.locator(".cell.loaded:not(.spare)").first.dblclick()
             page.locator(".viewer .veil").wait_for()
             self.picture(page, "evidence")
             browser.close()
@@ -128,7 +128,7 @@ class Walk:
             page.click("#queue-button")
             page.locator("#queue-dialog .choice:not([disabled])", has_text=queue).click()
             page.locator("#queue-title", has_text=queue).wait_for()
-            page.locator(".cell.loaded").first.wait_for()
+            page.locator(".cell.loaded:not(.spare)").first.wait_for()
 
     def judge(self, page: Page, label: str, count: int) -> None:
         """Judge the first photos that are shown, by keyboard."""

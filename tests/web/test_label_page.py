@@ -10,7 +10,7 @@ from labelling_page import Labelled, labelling, save_album
 from PIL import Image
 
 PHOTOS, MANY = 30, 3000
-READY = ".cell.loaded"
+READY = ".cell.loaded:not(.spare)"
 SHIFTS = """() => new Promise((done) => {
     let sum = 0;
     new PerformanceObserver((list) => {
