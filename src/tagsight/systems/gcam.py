@@ -96,6 +96,7 @@ CPU = cpu_recipe(
     ),
     source=CHOSEN,
     use="the default: related labels, and maps that point at the object",
+    minutes=12.8,
 )
 RECIPES = (
     CPU,
