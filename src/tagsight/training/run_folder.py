@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The epoch whose model is kept so far.
+class MeasuredEpoch:
+    """An epoch, and what validation says of it.
 
     Args:
         epoch: Counted from 0.
@@ -53,7 +53,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Outcome(Kept):
+class Outcome(MeasuredEpoch):
     """The outcome of a run.
 
     Args:
@@ -105,8 +105,8 @@ class RunFolder:
         facts: Mapping[str, object],
         state_every: float,
     ) -> None:
-        self.kept: Kept | None = None
-        self._highest: Kept | None = None  # the epoch of the highest mAP
+        self.kept: MeasuredEpoch | None = None
+        self._highest: MeasuredEpoch | None = None  # the epoch of the highest mAP
         self._folder = folder
         self._recipe = recipe
         self._val_rows = val_rows
@@ -154,7 +154,8 @@ class RunFolder:
             )
             raise DataError(msg)
         self.kept, self._highest = (
-            None if state[name] is None else Kept(**state[name]) for name in ("kept", "highest")
+            None if state[name] is None else MeasuredEpoch(**state[name])
+            for name in ("kept", "highest")
         )
         self._minutes_before = state["minutes"]
         number = state["training"]["number"]
@@ -208,8 +209,10 @@ class RunFolder:
         if logits is not None:
             validation = _validation_metrics(epoch, logits, self._val_rows, labels)
             self._log.epoch(epoch, validation)
-        if self._recipe.training.selection == "best" and self._is_worse(epoch, validation):
-            return
+        if self._recipe.training.selection == "best":
+            self._highest = _higher(self._highest, MeasuredEpoch(epoch, validation))
+            if self._is_worse(validation):
+                return
         if self._processes.is_first:
             rules, facts = self._val_rows.rules or LabelRules(), {**self._facts}
             decision = Decision.default(len(labels), labels.one_of)
@@ -227,17 +230,14 @@ class RunFolder:
             save_model(self.model, candidate, labels, decision, recipe, facts, label_rules=rules)
             if logits is not None:
                 write_quality(self._folder, _quality(logits, self._val_rows, labels))
-        self.kept = Kept(epoch, validation)
+        self.kept = MeasuredEpoch(epoch, validation)
 
-    def _is_worse(self, epoch: int, validation: Mapping[str, float | None]) -> bool:
-        """Return whether an earlier epoch exceeds this one by more than its standard error."""
-        found, before = validation["mAP"], self._highest
-        if found is None:
+    def _is_worse(self, validation: Mapping[str, float | None]) -> bool:
+        """Return whether another epoch exceeds this one by more than its standard error."""
+        found, highest = validation["mAP"], self._highest
+        if found is None or highest is None:
             return False
-        if before is None or found > _number(before, "mAP"):
-            self._highest = Kept(epoch, validation)
-            return False
-        return found < _number(before, "mAP") - _number(before, "standard_error")
+        return found < _number(highest, "mAP") - _number(highest, "standard_error")
 
     def _validation_facts(
         self, validation: Mapping[str, float | None], epoch: int, labels: LabelSpace
@@ -273,7 +273,7 @@ class RunFolder:
             remove_states(self._folder)
         return self._outcome(self.kept, interrupted=False)
 
-    def _note_higher_epoch(self, kept: Kept) -> None:
+    def _note_higher_epoch(self, kept: MeasuredEpoch) -> None:
         highest = self._highest
         if highest is not None and highest.epoch != kept.epoch:
             self._log.note(
@@ -282,13 +282,21 @@ class RunFolder:
                 f"{_number(highest, 'standard_error'):.1f}: the later one is kept"
             )
 
-    def _outcome(self, kept: Kept, *, interrupted: bool) -> Outcome:
+    def _outcome(self, kept: MeasuredEpoch, *, interrupted: bool) -> Outcome:
         return Outcome(
             **asdict(kept), model=self.model, minutes=self.minutes, interrupted=interrupted
         )
 
 
-def _number(epoch: Kept, name: str) -> float:
+def _higher(before: MeasuredEpoch | None, epoch: MeasuredEpoch) -> MeasuredEpoch | None:
+    """Return which of two epochs has the higher mAP: the earlier one if they are equal."""
+    if epoch.validation["mAP"] is None:
+        return before
+    is_higher = before is None or _number(epoch, "mAP") > _number(before, "mAP")
+    return epoch if is_higher else before
+
+
+def _number(epoch: MeasuredEpoch, name: str) -> float:
     value = epoch.validation[name]
     assert value is not None
     return value
