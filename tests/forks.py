@@ -1,8 +1,11 @@
 """Processes that start quickly: forks of one that has imported the package."""
 
+import itertools
 import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import wait
@@ -11,6 +14,9 @@ from typing import NamedTuple
 
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tagsight.workflows", "tagsight.commands.train"])
+
+# Calls and returns of functions in a process of `run_for`, and the one that kills it.
+MADE, LAST = itertools.count(1), [0]
 
 
 class Ended(NamedTuple):
@@ -56,33 +62,44 @@ def run_together(
     return Ended([process.exitcode for process in processes], *said)
 
 
-def run_for(
-    seconds: float, took: Path, task: Callable[..., None], *arguments: object
-) -> int | None:
-    """Run a task in a process that is killed when it has used so many seconds of a processor.
+def run_for(calls: int, took: Path, task: Callable[..., None], *arguments: object) -> int | None:
+    """Run a task in a process that is killed when it has made so many calls of functions.
 
     Args:
-        seconds: Seconds of a processor, so that the moment does not depend on its load.
-        took: Where those are written that the task used, if it ended before.
+        calls: Calls, so that the moment depends neither on the machine nor on its load; 0 for all.
+        took: Where the number of calls is written that the task made, if it ended before.
         task: A function of a module of the tests.
         arguments: What it is called with.
 
     Returns:
-        The exit code, ``-signal.SIGPROF`` if it was killed.
+        The exit code, ``-signal.SIGKILL`` if it was killed.
     """
-    process = FORKS.Process(target=_run_for, args=(seconds, took, task, arguments))
+    process = FORKS.Process(target=_run_for, args=(calls, took, task, arguments))
     process.start()
     process.join(timeout=300)
     return process.exitcode
 
 
 def _run_for(
-    seconds: float, took: Path, task: Callable[..., None], arguments: tuple[object, ...]
+    calls: int, took: Path, task: Callable[..., None], arguments: tuple[object, ...]
 ) -> None:
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills, as nobody handles it
+    threading.setprofile(_on_call)
+    sys.setprofile(_on_call)
+    if calls:
+        kill_after(calls)
+    before = next(MADE)
     task(*arguments)
-    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
-    took.write_text(str(seconds - left))
+    took.write_text(str(next(MADE) - before))
+
+
+def kill_after(calls: int) -> None:
+    """Within a task of `run_for`: kill its process when all threads made so many calls from now."""
+    LAST[0] = next(MADE) + calls
+
+
+def _on_call(*_: object) -> None:
+    if next(MADE) == LAST[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _said(folder: Path, stream: int) -> str:

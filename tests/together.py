@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,12 +63,15 @@ def _read(folder: Path) -> Annotations:
     return Annotations(tuple(COLOURS), paths, targets, SPLITS, "csv-columns")
 
 
-def train(folder: Path, runtime: Runtime) -> None:
-    """Train every system for three epochs with a schedule, an average, flips and random views."""
+def train(folder: Path, runtime: Runtime, systems: Sequence[str] = ALL_SYSTEMS) -> None:
+    """Train systems for three epochs with a schedule, an average, flips and random views.
+
+    The seven photos of a step are no equal shares, neither of two processes nor of three.
+    """
     rows = collection(folder / "photos", runtime.processes)
     usual = {"average": 0.9, "random_flip": True, "schedule": "one_cycle", "clip_norm": 1.0}
-    for name in ALL_SYSTEMS:
-        own = {"optimizer": "sgd", "lr": 0.003} | OWN.get(name, {})
+    for name in systems:
+        own = {"optimizer": "sgd", "lr": 0.003, "batch_size": 7} | OWN.get(name, {})
         made, log = tiny_recipe(name, RANDOM, **usual, **own), Diary()
         outcome = train_run(rows, made, folder / name, runtime, log=log)
         if runtime.processes.is_first:
@@ -138,11 +142,11 @@ WHAT = {
 }
 
 
-def take_part(what: str, folder: Path) -> None:
+def take_part(what: str, folder: Path, *arguments: object) -> None:
     """Do one of these as one of several processes."""
     try:
         with joined(torch.device("cpu")) as together:
-            WHAT[what](folder, replace(RUNTIME, processes=together))
+            WHAT[what](folder, replace(RUNTIME, processes=together), *arguments)
     except RankError as error:  # as the command tells it
         sys.exit(f"{type(error).__name__}: {error}")
 

@@ -86,6 +86,8 @@ def test_a_system_agrees_with_its_files(name, resize, photos, tmp_path):
     model = model_of(name, resize)
     trained = TrainedNetwork(model, Runtime.choose("cpu", "float32"))
     pixels = (drawn(33)[0] * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    # More photos than labels, as many and fewer: a runtime may take the one for the other.
+    expected = {count: trained(pixels[:count]) for count in (1, LABELS, 33)}
     with written_onnx(model) as graph:
         # What depends on labels alone is a constant, so that the weights behind it are left out.
         constants = {one.name for one in onnx.load(graph).graph.initializer}
@@ -97,10 +99,8 @@ def test_a_system_agrees_with_its_files(name, resize, photos, tmp_path):
             assert (agreement.photos, agreement.decisions) == (len(photos), 1)
             worst = max(agreement.scores, agreement.maps, agreement.embedding, agreement.astray)
             assert worst < 0.003
-            # More photos than labels, as many and fewer: a runtime may take the one for the other.
-            for count in (1, LABELS, 33):
-                expected = trained(pixels[:count])
-                for got, wanted in zip(network(pixels[:count]), expected, strict=True):
+            for count, answer in expected.items():
+                for got, wanted in zip(network(pixels[:count]), answer, strict=True):
                     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forks import FORKS
 from programs import python
 from test_exporting import model_of
 from tiny_run import Diary
@@ -178,6 +179,32 @@ def test_the_models_used_last_are_kept(own_cache):
     assert caches[0].choice() == choice  # now used last, instead of longest ago
     caches[KEPT].remember(choice)
     assert [cache.choice() for cache in caches] == [choice, None, *[choice] * (KEPT - 1)]
+
+
+def test_a_cache_that_takes_no_entry_says_so(tmp_path, own_cache):
+    exported, cache = tmp_path / "m.onnx", RuntimeCache("0", "", own_cache)
+    exported.write_bytes(b"model")
+    own_cache.mkdir(parents=True, exist_ok=True)
+    (own_cache / cache.model).write_text("a file where the model's folder has its place")
+    with pytest.raises(DataError, match="expected a cache that takes new entries, got one at"):
+        cache.add("onnx", exported)
+
+
+def forget_often(cache: RuntimeCache) -> None:
+    for _ in range(5000):
+        cache.forget()
+
+
+def test_a_file_is_added_while_another_process_removes_the_model(own_cache, tmp_path):
+    exported, cache = tmp_path / "m.onnx", RuntimeCache("0", "", own_cache)
+    exported.write_bytes(b"exported")
+    other = FORKS.Process(target=forget_often, args=(cache,))
+    other.start()
+    places = {cache.add("onnx", exported)}
+    while other.is_alive():
+        places.add(cache.add("onnx", exported))
+    assert other.exitcode == 0
+    assert {cache.add("onnx", exported)} == places == {cache.file("onnx")}
 
 
 def test_a_damaged_file_is_not_used_and_torch_goes_on(folder, sound, photos):

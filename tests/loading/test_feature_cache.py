@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
+from tagsight.loading.feature_cache import CLAIM, SUFFIX, FeatureCache, make_room
 
 PHOTOS = [bytes([i]) * 16 for i in range(40)]
 GRID = 5000
@@ -80,6 +80,28 @@ def test_room_is_made_by_removing_what_was_longest_not_used(tmp_path):
     assert old.exists(), "what cannot be had costs nothing"
     assert make_room(tmp_path, 2000, 3000, keep=kept)
     assert (old.exists(), kept.exists(), other.exists()) == (False, True, True)
+
+
+def test_a_file_that_another_run_has_open_is_left_alone_until_that_run_ends(tmp_path):
+    file, other = tmp_path / f"a{SUFFIX}", tmp_path / f"b{SUFFIX}"
+    (tmp_path / f"a{SUFFIX}.0123abcd{CLAIM}").touch()  # of a process that was killed
+    with FeatureCache(file) as cache:
+        assert not make_room(tmp_path, 3000, 3000, keep=other)
+        cache.write([(PHOTOS[0], "32", content(PHOTOS[0], "32"))])
+        assert cache.complete({"32": GRID}) == {PHOTOS[0]}
+        with FeatureCache(file):
+            pass
+        assert not make_room(tmp_path, 3000, 3000, keep=other)
+    assert list(tmp_path.iterdir()) == [file]
+    assert make_room(tmp_path, 3000, 3000, keep=other)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_another_process_deletes_meanwhile_does_not_count(tmp_path):
+    (tmp_path / f"gone{SUFFIX}").symlink_to("nowhere")  # listed, and not there any more
+    old = aged(tmp_path, "old", 1000, 1)
+    assert make_room(tmp_path, 1000, 1000, keep=tmp_path / "new")
+    assert not old.exists()
 
 
 def test_use_keeps_a_file_young(tmp_path):

@@ -1,4 +1,5 @@
 import threading
+import weakref
 
 import pytest
 
@@ -49,20 +50,34 @@ def test_an_exception_is_raised_after_the_results_before_it(items):
         next(results)
 
 
+class Numbered:
+    """An item that can be watched until nothing holds it any more."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
 def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest():
-    begun = []
-    go_on = threading.Event()
+    begun, ended = [], []
+    all_cancelled = threading.Event()
+
+    def items():
+        for number in range(10):
+            item = Numbered(number)
+            if number == 9:
+                weakref.finalize(item, all_cancelled.set)
+            yield item
 
     def work(item):
-        begun.append(item)
-        if item:
-            assert go_on.wait(10)
-        return item
+        begun.append(item.number)
+        if item.number:
+            assert all_cancelled.wait(10)
+        ended.append(item.number)
 
-    results = ordered_map(work, range(100), workers=1, ahead=50)
+    results = ordered_map(work, items(), workers=1, ahead=50)
     next(results)
-    threading.Timer(1.0, go_on.set).start()
     results.close()
+    assert begun == ended
     assert len(begun) <= 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tagsight")]
 

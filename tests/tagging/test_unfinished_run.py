@@ -2,8 +2,8 @@
 
 import contextlib
 import errno
+import itertools
 import os
-import re
 import shutil
 import signal
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from channels import channels_recognizer, corner
-from forks import run_for
+from forks import kill_after, run_for
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
@@ -26,18 +26,21 @@ from tagsight.tagging.tagging import Selection, Tagged, tag_sidecars
 from tagsight.tagging.undo import undo
 
 COUNT, BATCH = 11, 2
-EMBEDDED = pytest.param(
-    "embedded", marks=pytest.mark.skipif(not shutil.which("exiftool"), reason="no exiftool")
-)
-FORMS = pytest.mark.parametrize("form", ["txt", "xmp", EMBEDDED])
+CALLS = 10_000  # of functions, about as many as a round of photos takes
+EXIFTOOL = pytest.mark.skipif(not shutil.which("exiftool"), reason="no exiftool")
+FORMS = pytest.mark.parametrize("form", ["txt", "xmp", pytest.param("embedded", marks=EXIFTOOL)])
+
+
+def in_small_parts_at_one_time(patch: pytest.MonkeyPatch) -> None:
+    for module in ("sidecars.writing", "embedding.embedder"):
+        patch.setattr(f"tagsight.tagging.{module}.now", lambda: "2026-11-30T08:00:00+00:00")
+    patch.setattr(tagging, "TOGETHER", 2 * BATCH)
 
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch) -> Path:
     """Photos of which one is none, and some have tags of a person beside them."""
-    for module in ("sidecars.writing", "embedding.embedder"):
-        monkeypatch.setattr(f"tagsight.tagging.{module}.now", lambda: "2026-11-30T08:00:00+00:00")
-    monkeypatch.setattr(tagging, "TOGETHER", 2 * BATCH)
+    in_small_parts_at_one_time(monkeypatch)
     return drawn(tmp_path / "photos", COUNT)
 
 
@@ -78,10 +81,8 @@ def undo_last(photos: Path) -> None:
 
 
 def contents(photos: Path) -> dict[str, bytes]:
-    """All files, those of other programs and hidden ones too, without the times of tags."""
-    time = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
-    files = sorted(path for path in photos.rglob("*") if path.is_file())
-    return {path.name: re.sub(time, b"", path.read_bytes()) for path in files}
+    """All files, those of other programs and hidden ones too."""
+    return {path.name: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
 
 
 def undisturbed(photos: Path, form: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -180,27 +181,62 @@ def test_two_processes_are_not_at_the_same_run(photos):
     assert tag(photos).photos == COUNT - 1
 
 
-def tag_alone(photos: Path, form: str) -> None:
-    os.environ["XDG_CACHE_HOME"] = str(photos.parent / "cache")
-    tagging.TOGETHER = 2 * BATCH
-    (photos.parent / "resumed").write_text(str(tag(photos, form).resumed))
-
-
-@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
-@pytest.mark.parametrize("form", ["txt", "xmp"])
-def test_kills_at_random_moments_write_what_one_run_does_and_one_undo_takes_all_back(
-    tmp_path, form
-):
-    photos, random = drawn(tmp_path / "photos", 120), np.random.default_rng(0)
+@FORMS
+def test_a_run_that_has_not_ended_is_not_undone_and_keeps_its_drafts(photos, form):
     before, after = undisturbed(photos, form)
-    took, task = tmp_path / "took", (tag_alone, photos, form)
-    assert run_for(200, took, *task) == 0
+    refused = []
+
+    def undo_it(photo: Path) -> None:
+        if photo.name == "08.png":
+            with pytest.raises(DataError, match="expected a run that has ended, got run 2, which"):
+                undo_last(photos)
+            refused.append(photo)
+
+    assert tag(photos, form, on_photo=undo_it).photos == COUNT - 1
+    assert refused
+    assert contents(photos) == after
     undo_last(photos)
-    usual = float(took.read_text())
-    codes = [run_for(random.uniform(0.3, 1) * usual, took, *task) for _ in range(4)]
-    assert -signal.SIGPROF in codes
-    assert set(codes) <= {0, -signal.SIGPROF}
-    assert run_for(200, took, *task) == 0
+    assert contents(photos) == before
+
+
+def tag_alone(photos: Path, form: str, until: int, calls: int) -> None:
+    """Tag in a process that is killed so many calls of functions after so many photos."""
+    os.environ["XDG_CACHE_HOME"] = str(photos.parent / "cache")
+    in_small_parts_at_one_time(pytest.MonkeyPatch())
+    done = itertools.count(1)
+
+    def on_photo(_: Path) -> None:
+        if next(done) == until:
+            kill_after(calls)
+
+    tagged = tag(photos, form, on_photo=on_photo)
+    (photos.parent / "resumed").write_text(str(tagged.resumed))
+
+
+@pytest.mark.parametrize(
+    ("form", "count"),
+    [
+        ("txt", 60),
+        ("xmp", 60),
+        pytest.param("embedded", 24, marks=[EXIFTOOL, pytest.mark.slow]),
+    ],
+)
+def test_kills_at_random_moments_leave_whole_files_and_what_one_run_writes_and_undoes(
+    tmp_path, monkeypatch, form, count
+):
+    in_small_parts_at_one_time(monkeypatch)
+    photos, random = drawn(tmp_path / "photos", count), np.random.default_rng(0)
+    before, after = undisturbed(photos, form)
+    first, took, codes = count // 3, tmp_path / "took", []
+    for until in (first, *random.integers(first, count, 4), 2 * count):
+        task = (tag_alone, photos, form, until, int(random.integers(1, CALLS)))
+        codes.append(run_for(0, took, *task))
+        for name, content in contents(photos).items():
+            assert name.startswith(".") or content in {before.get(name), after[name]}
+        if codes[-1] == 0:
+            break
+    assert codes[0] == -signal.SIGKILL
+    assert codes == [*[-signal.SIGKILL] * (len(codes) - 1), 0]
     assert int((tmp_path / "resumed").read_text()) > 0
     assert contents(photos) == after
     undo_last(photos)

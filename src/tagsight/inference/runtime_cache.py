@@ -45,6 +45,9 @@ KEPT = 8
 ABANDONED = 24 * 3600
 """Seconds after which an unfinished entry is removed."""
 
+ATTEMPTS = 100
+"""How often an entry is put in its place while other processes add and remove entries of it."""
+
 _CHOICE, _FORMAT = "choice.json", 1
 
 
@@ -138,7 +141,7 @@ class RuntimeCache:
 
     def file(self, form: Form) -> Path | None:
         """Return the file exported for a runtime, if there is one."""
-        file = self._entry(form) / f"model{ENDINGS[form]}"
+        file = self._file(form)
         return file if file.is_file() else None
 
     def add(self, form: Form, exported: Path) -> Path:
@@ -150,9 +153,7 @@ class RuntimeCache:
         with self._adding(form) as entry:
             for part in [exported, *([weights_file(exported)] if form == "openvino" else [])]:
                 shutil.copyfile(part, entry / f"model{part.suffix}")
-        found = self.file(form)
-        assert found is not None
-        return found
+        return self._file(form)
 
     def forget(self) -> None:
         """Remove all entries of the model."""
@@ -161,6 +162,9 @@ class RuntimeCache:
     @property
     def _own(self) -> Path:
         return self.place / self.model
+
+    def _file(self, form: Form) -> Path:
+        return self._entry(form) / f"model{ENDINGS[form]}"
 
     def _entry(self, name: Form | Literal["choice"]) -> Path:
         packages = ["torch", *PACKAGES.values()] if name == "choice" else [PACKAGES[name]]
@@ -182,11 +186,16 @@ class RuntimeCache:
                 with written.open("rb") as opened:
                     os.fsync(opened.fileno())
             target = self._entry(name)
-            target.parent.mkdir(exist_ok=True)
-            with suppress(FileNotFoundError):
-                target.rename(Path(outer) / "earlier")
-            with suppress(OSError):  # another process was faster
-                entry.rename(target)
+            for attempt in range(ATTEMPTS):
+                with suppress(OSError):  # another process adds the same, or removes the model
+                    target.parent.mkdir(exist_ok=True)
+                    with suppress(FileNotFoundError):
+                        target.rename(Path(outer) / f"earlier-{attempt}")
+                    entry.rename(target)
+                    break
+            else:
+                msg = f"expected a cache that takes new entries, got one at {target} that does not"
+                raise DataError(msg)
         self._tidy()
 
     def _tidy(self) -> None:

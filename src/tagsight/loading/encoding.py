@@ -320,8 +320,8 @@ def _stores(
     if not make_room(folder, needed, space, keep=cache.file):
         log.note(
             "frozen stages are computed in every epoch: their features take "
-            f"{needed / 2**30:.1f} GiB, more than `cache_space` allows, "
-            f"{space / 2**30:.3g} GiB"
+            f"{needed / 2**30:.1f} GiB, more than `cache_space` allows beside those in use, "
+            f"{space / 2**30:.3g} GiB in all"
         )
         return None
     total = sum(len(photos) for photos, _ in missing)

@@ -1,20 +1,29 @@
 """A cache on disk of the features that frozen stages compute.
 
 A folder has one SQLite file for each set of frozen stages. When a new run needs space, files are
-deleted, the least recently used first.
+deleted, the least recently used first; not those that another run has open, as SQLite cannot write
+to a deleted file.
 """
 
 from __future__ import annotations
 
+import glob
+import secrets
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from tagsight.errors import DataError
 from tagsight.runtime.cache_file import CacheFile, remove_cache_file
+from tagsight.runtime.claims import Claim, claimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 SUFFIX = ".features"
+CLAIM = ".claim"
+"""Suffix of a file beside that of the features, which each process that has them open holds."""
+
 PAGE = 65536
 """Bytes of a page of the file; a feature grid has some tens of thousands."""
 
@@ -28,6 +37,8 @@ _PROBES = ("SELECT photo, view, grid FROM grids",)
 
 class FeatureCache(CacheFile):
     """Feature grids by photo and view, in one file; several processes may share it.
+
+    `make_room` leaves the file alone while it is open.
 
     Args:
         file: The file; it is created if it does not exist, and replaced if it is damaged.
@@ -47,8 +58,22 @@ class FeatureCache(CacheFile):
     """
 
     def __init__(self, file: Path) -> None:
-        super().__init__(file, _SETUP, _PROBES)
-        file.touch()  # the time of the last use
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._opened = ExitStack()
+        with suppress(DataError):  # without locks it may be deleted too early
+            claim = Claim(file.with_name(f"{file.name}.{secrets.token_hex(4)}{CLAIM}"), "")
+            self._opened.callback(claim.delete)
+        try:
+            super().__init__(file, _SETUP, _PROBES)
+            file.touch()  # the time of the last use
+        except BaseException:
+            self._opened.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        self._opened.close()
 
     def complete(self, sizes: Mapping[str, int]) -> set[bytes]:
         """Find the photos that have a whole grid for each view.
@@ -82,6 +107,8 @@ class FeatureCache(CacheFile):
 def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
     """Delete files, the least recently used first, until the needed bytes fit into the budget.
 
+    Files that are open, also in other processes, are not deleted, and count.
+
     Args:
         folder: Folder of the cache.
         needed: Bytes to be written.
@@ -101,14 +128,32 @@ def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
         ...     make_room(folder, 300, 1000, keep=new), old.exists()
         (True, False)
     """
-    sizes = {file: file.stat() for file in folder.glob(f"*{SUFFIX}")}
-    kept = sizes[keep].st_size if keep in sizes else 0
-    if kept + needed > budget:
+    found = {}
+    for file in folder.glob(f"*{SUFFIX}"):
+        with suppress(FileNotFoundError):  # another process has deleted it
+            found[file] = file.stat()
+    kept = {file for file in found if file == keep or _is_open(file)}
+    if sum(found[file].st_size for file in kept) + needed > budget:
         return False
-    total = sum(size.st_size for size in sizes.values())
-    for file in sorted(sizes.keys() - {keep}, key=lambda file: sizes[file].st_mtime_ns):
+    total = sum(status.st_size for status in found.values())
+    for file in sorted(found.keys() - kept, key=lambda file: found[file].st_mtime_ns):
         if total + needed <= budget:
             break
         remove_cache_file(file)
-        total -= sizes[file].st_size
+        total -= found[file].st_size
     return True
+
+
+def _is_open(file: Path) -> bool:
+    """Return whether a process has the file open; claims of processes that died are deleted."""
+    claims = list(file.parent.glob(f"{glob.escape(file.name)}.*{CLAIM}"))
+    return any([_is_held(claim) for claim in claims])  # each is looked at, in whatever order
+
+
+def _is_held(claim: Path) -> bool:
+    """Return whether a process that runs holds the claim, and delete it otherwise."""
+    try:
+        with claimed(claim, ""):
+            return False
+    except DataError:
+        return True

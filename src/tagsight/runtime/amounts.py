@@ -54,6 +54,22 @@ def agreeing(number: int, word: str) -> str:
     return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
 
 
+def data_size(count: int) -> str:
+    """Write a number of bytes in the largest binary unit that it fills.
+
+    Args:
+        count: The number of bytes.
+
+    Example:
+        >>> data_size(512), data_size(300_000), data_size(64 * 2**20)
+        ('512 bytes', '293 KiB', '64 MiB')
+    """
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:,.1f}".removesuffix(".0") + f" {unit}"
+    return amount(count, "byte")
+
+
 def named(names: Collection[str], most: int = MOST_NAMED) -> str:
     """List names in quotes, at most the first ``most`` of them.
 

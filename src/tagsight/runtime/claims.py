@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Self
 
@@ -38,6 +38,7 @@ class Claim:
 
     def __init__(self, file: Path, refusal: str) -> None:
         is_new = not file.exists()
+        self._file = file
         try:
             self._database = _locked(file)
         except sqlite3.Error as error:
@@ -59,6 +60,17 @@ class Claim:
     def close(self) -> None:
         """Let other processes hold it."""
         self._database.close()
+
+    def delete(self) -> None:
+        """Delete the file, and let other processes make and hold another one."""
+        try:
+            self._file.unlink(missing_ok=True)  # while it is held: it may be another's afterwards
+        except PermissionError:  # Windows deletes no open file
+            self.close()
+            with suppress(PermissionError):  # another process has opened it
+                self._file.unlink(missing_ok=True)
+        finally:
+            self.close()
 
 
 @contextmanager
@@ -85,19 +97,32 @@ def claimed(file: Path, refusal: str) -> Iterator[None]:
     try:
         yield
     finally:
-        claim.close()
-        file.unlink(missing_ok=True)
+        claim.delete()
 
 
 def _locked(file: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=0, check_same_thread=False, isolation_level=None)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error:
+    """Lock the file that has this name, and not one that was deleted after it was opened."""
+    while True:
+        opened = _identity(file)
+        database = sqlite3.connect(file, timeout=0, check_same_thread=False, isolation_level=None)
+        try:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("BEGIN EXCLUSIVE")
+            if opened is not None and _identity(file) == opened:
+                return database
+        except sqlite3.Error:
+            database.close()
+            raise
         database.close()
-        raise
-    return database
+
+
+def _identity(file: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from another one of its name; None if there is none."""
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _require_room(folder: Path) -> None:

@@ -129,7 +129,8 @@ def remove_drafts(files: Iterable[Path]) -> None:
             for entry in entries:
                 draft = _DRAFT.fullmatch(entry.name)
                 if draft and draft[1] in written and entry.is_file(follow_symlinks=False):
-                    os.unlink(entry)  # noqa: PTH108 - an entry is no Path
+                    with suppress(OSError):  # another process has deleted it
+                        os.unlink(entry)  # noqa: PTH108 - an entry is no Path
 
 
 def _written_draft(path: Path, content: bytes, ending: str, folders: set[Path]) -> Draft | OSError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError
+from tagsight.runtime.claims import claimed
 from tagsight.runtime.drafts import remove_drafts
 from tagsight.tagging.embedding.exiftool import ExifTool
 from tagsight.tagging.embedding.undoing import undo_photo
@@ -33,6 +35,9 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
     Yields:
         The outcome for each file, with the tags that were removed.
 
+    Raises:
+        DataError: If another process is still at the run, and would go on to write.
+
     Example:
         >>> from pathlib import Path
         >>> from tagsight.tagging.sidecars.edit import Tag
@@ -46,10 +51,16 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
         >>> written.added, undone.added, undone.sidecar.exists()
         (('dog',), ('dog',), False)
     """
-    journal.begin_undo(run.id)
-    remove_drafts_of(run.id, journal)
-    places = journal.places(run.id)
-    with ExifTool() as exiftool:
+    refusal = (
+        f"expected a run that has ended, got run {run.id}, which is still writing tags: stop it, "
+        "or wait for it"
+    )
+    with ExitStack() as held, ExifTool() as exiftool:
+        for origin in journal.origins(run.id):
+            held.enter_context(claimed(journal.claim_of(origin), refusal))
+        journal.begin_undo(run.id)
+        remove_drafts_of(run.id, journal)
+        places = journal.places(run.id)
         for number in journal.changes(run.id):
             file = journal.file
             try:
@@ -65,7 +76,7 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
                 continue
             journal.undone([number])
             yield outcome
-    journal.run_undone(run.id)
+        journal.run_undone(run.id)
 
 
 def remove_drafts_of(run: int, journal: Journal) -> None:

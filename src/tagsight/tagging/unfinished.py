@@ -22,7 +22,6 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 from tagsight.data.photos.tar_members import tar_of
 from tagsight.data.remote.places import is_remote
-from tagsight.errors import DataError
 from tagsight.runtime.claims import Claim
 from tagsight.runtime.files import naming, replacing
 
@@ -136,15 +135,11 @@ def written_lines(
         writer.add(footer)
         return
     folder = out.with_name(f".{out.name}.unfinished")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(out)) from error
     refusal = (
         f"expected one run at a time to write {out}, got another that has not ended: wait for it, "
         "or choose another `out`"
     )
-    with naming(out, folder), _claimed_folder(folder, refusal):
+    with naming(out, folder), _claimed_folder(folder, out, refusal):
         lines = _UnfinishedLines(folder, origin, header, step)
         try:
             yield lines
@@ -152,20 +147,27 @@ def written_lines(
         finally:
             lines.close()
             if lines.is_over:
-                shutil.rmtree(folder, ignore_errors=True)
+                lines.delete()
 
 
 @contextmanager
-def _claimed_folder(folder: Path, refusal: str) -> Iterator[None]:
-    """Hold a folder; one that nothing can be written into does not stay."""
+def _claimed_folder(folder: Path, out: Path, refusal: str) -> Iterator[None]:
+    """Hold a folder, which is made if it does not exist, and deleted if it is empty at the end."""
+    claim = None
     try:
-        claim = Claim(folder / CLAIM, refusal)
-    except (DataError, OSError):
+        while claim is None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(out)) from error
+            with suppress(FileNotFoundError):  # another run has just deleted the folder
+                claim = Claim(folder / CLAIM, refusal)
+        yield
+    finally:
+        if claim is not None:
+            claim.delete()
         with suppress(OSError):  # it has lines, or is another run's
             folder.rmdir()
-        raise
-    with claim:
-        yield
 
 
 class _StreamLines:
@@ -242,6 +244,10 @@ class _UnfinishedLines:
     def close(self) -> None:
         for file in self._files or ():
             file.close()
+
+    def delete(self) -> None:
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
     def _open(self, lines_end: int, records_end: int) -> None:
         """Open the files to write after what is kept of them."""

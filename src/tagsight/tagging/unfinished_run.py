@@ -208,7 +208,7 @@ def unfinished_run(
     journal = writer.journal
     values = json.dumps([*origin, *writer.settings, str(first.absolute())])
     key = blake2b(values.encode(), digest_size=16).digest()
-    claim = journal.file.with_name(f".{journal.file.name}.{key.hex()}")
+    claim = journal.claim_of(key)
     refusal = (
         f"expected one run at a time to tag {first} and what follows, got another with the same "
         "settings that has not ended: wait for it"

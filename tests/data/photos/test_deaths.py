@@ -1,19 +1,20 @@
 """A photo that ends the process which decodes it is named at the next start, and left out."""
 
-import io
 import os
 import signal
 import sys
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from channels import channels_recognizer, corner
+from collection import TINY_OPTIONS
 from forks import FORKS
 from labelled import ColourCells, encoder_of
 from PIL.PngImagePlugin import PngInfo
 from shared_model import shared_model
 
+from tagsight.cli import COMMANDS as ALL
 from tagsight.cli import main
 from tagsight.data.photos import deaths
 from tagsight.data.photos.check import check_photos
@@ -34,7 +35,7 @@ from tagsight.tagging.tagging import Lines, Selection, tag_photos, tag_sidecars
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes die of no signals here")
 
-FATAL = "05.png"
+FATAL, COLOURS = "05.png", ("red", "green", "blue")
 
 FAULTY = """
 import signal
@@ -54,8 +55,14 @@ Image.OPEN["PNG"] = Faulty, Image.OPEN["PNG"][1]
 def draw(folder: Path, death: str) -> Path:
     photos = folder / "photos"
     photos.mkdir()
+    rows = []
     for number in range(12):
-        corner(("red", "green", "blue")[number % 3]).save(photos / f"{number:02}.png")
+        colour, split = COLOURS[number % 3], "train" if number < 8 else "val"
+        photo = corner(colour)
+        photo.putpixel((60, 40), (number, 0, 0))  # no two are copies
+        photo.save(photos / f"{number:02}.png")
+        rows.append(f"photos/{number:02}.png,{split},{colour}\n")
+    (folder / "labels.csv").write_text("image,split,labels\n" + "".join(rows))
     comment = PngInfo()
     comment.add_text("fatal", death)
     corner("red").save(photos / FATAL, pnginfo=comment)
@@ -112,21 +119,31 @@ def label(folder: Path, tell) -> list[str]:
         return sorted(photo.path for photo in photos)
 
 
-def explain(folder: Path, tell) -> list[str]:
-    """Explain photos by the command, all of which are watched."""
-    model, told = folder / "model", io.StringIO()
-    if not model.exists():
-        shared_model(model)
-    with redirect_stderr(told):
-        main(["explain", str(model), str(folder / "photos"), "--out", str(folder / "sheets")])
-    for line in told.getvalue().splitlines():
-        if line.startswith("left out: "):
-            tell(line.removeprefix("left out: "))
-    sheets = {path.name for path in (folder / "sheets").iterdir()}
-    return sorted(name for name in sheets if name.count(".") == 1)  # those of all labels
+WORK = {work.__name__: work for work in (tag, tag_beside, index, check, label)}
 
+COMMANDS = {
+    "train": ("labels.csv", "--out", "run", *TINY_OPTIONS),
+    "compare": ("labels.csv", "--out", "runs", "--systems", "gcam", "--seeds", "1", *TINY_OPTIONS),
+    "data": ("labels.csv", "--html", "data.html"),
+    "evaluate": ("model", "labels.csv", "--split", "train"),
+    "calibrate": ("model", "labels.csv", "--split", "train"),
+    "tag": ("model", "photos", "--out", "tags.csv"),
+    "explain": ("model", "photos", "--out", "sheets"),
+    "index": ("model", "photos", "--out", "index"),
+    "search": ("others", "--like", f"photos/{FATAL}"),
+    "export": ("model", "photos", "--out", "model.onnx"),
+}
+"""Commands that decode photos, with what they are given here."""
 
-WORK = {work.__name__: work for work in (tag, tag_beside, index, check, label, explain)}
+NEEDED = {"index": "lancedb", "search": "lancedb", "export": "onnx"}
+
+WITHOUT_PHOTOS = {
+    *("doctor", "systems", "recipes", "encoders", "formats", "download", "graph", "vectors"),
+    *("convert", "confirm", "runs", "undo", "push", "pull"),
+    *("demo", "reproduce"),  # they train, as the commands above do
+    *("label", "serve"),  # they go on: the first is `label` above, the second decodes elsewhere
+}
+"""Commands that decode no photos of a user in their own process, or as another does."""
 
 
 def carry_out(name: str, folder: Path, *, faulty: bool = True, lasting: bool = True) -> None:
@@ -141,8 +158,18 @@ def carry_out(name: str, folder: Path, *, faulty: bool = True, lasting: bool = T
     (folder / "names").write_text(" ".join(names))
 
 
-def run(*arguments, **options) -> int | None:
-    process = FORKS.Process(target=carry_out, args=arguments, kwargs=options)
+def command(name: str, folder: Path) -> None:
+    """Run a command, with a faulty decoder, and write what it prints to a file."""
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    os.chdir(folder)
+    exec(FAULTY, {})
+    sys.path.insert(0, str(folder / "decoders"))
+    with Path("told").open("w") as told, redirect_stdout(told), redirect_stderr(told):
+        main([name, *COMMANDS[name]])
+
+
+def run(work, *arguments, **options) -> int | None:
+    process = FORKS.Process(target=work, args=arguments, kwargs=options)
     process.start()
     process.join(timeout=300)
     return process.exitcode
@@ -156,31 +183,48 @@ def run(*arguments, **options) -> int | None:
         ("index", "SIGABRT"),
         ("check", "SIGSEGV"),
         ("label", "SIGABRT"),
-        ("explain", "SIGSEGV"),
     ],
 )
 def test_a_photo_that_ends_the_process_is_named_and_left_out_from_the_next_start_on(
     tmp_path, name, death
 ):
     folder = draw(tmp_path, death)
-    assert run(name, folder) == -getattr(signal, death)
+    assert run(carry_out, name, folder) == -getattr(signal, death)
     others = [f"{number:02}.png" for number in range(12) if f"{number:02}.png" != FATAL]
     for _ in range(2):
-        assert run(name, folder) == 0
+        assert run(carry_out, name, folder) == 0
         (told,) = (folder / "told").read_text().splitlines()
         assert told.startswith(f"{folder / 'photos' / FATAL}: expected a photo that no process")
         assert f"({death})" in told
         assert (folder / "names").read_text().split() == others
     # Another photo of that name is another photo.
     corner("red").save(folder / "photos" / FATAL)
-    assert run(name, folder) == 0
+    assert run(carry_out, name, folder) == 0
     assert FATAL in (folder / "names").read_text()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_names_and_leaves_out_a_photo_over_which_it_died(tmp_path, name):
+    folder = draw(tmp_path, "SIGABRT")
+    shared_model(folder / "model")
+    if name in NEEDED:
+        pytest.importorskip(NEEDED[name])
+    if name == "search":
+        other = str(folder / "photos" / "00.png")
+        assert main(["index", str(folder / "model"), other, "--out", str(folder / "others")]) == 0
+    assert run(command, name, folder) == -signal.SIGABRT
+    assert run(command, name, folder) == 0
+    assert f"{FATAL}: expected a photo that no process dies of" in (folder / "told").read_text()
+
+
+def test_what_each_command_does_with_photos_is_known():
+    assert {one.__name__ for one in ALL} == COMMANDS.keys() | WITHOUT_PHOTOS
 
 
 def test_a_photo_over_which_a_process_was_killed_by_chance_is_decoded_as_usual(tmp_path):
     folder = draw(tmp_path, "SIGKILL")
-    assert run("tag", folder, lasting=False) == -signal.SIGKILL
-    assert run("tag", folder, faulty=False, lasting=False) == 0
+    assert run(carry_out, "tag", folder, lasting=False) == -signal.SIGKILL
+    assert run(carry_out, "tag", folder, faulty=False, lasting=False) == 0
     assert (folder / "told").read_text() == ""
     assert len((folder / "names").read_text().split()) == 12
     assert not [*(folder / "cache").rglob("*.*")]

@@ -174,7 +174,7 @@ def test_messages_name_urls_and_not_copies(caplog):
         ("labels.csv", "memory://bucket/labels.csv:2: expected the split"),
         ("no.csv", "is not in memory://bucket nor in memory://bucket/images"),
         ("nothing.csv", "expected a file or folder at memory://bucket/nothing.csv, got none"),
-        ("", "expected one file of labels in memory://bucket, got 2: labels.csv, no.csv"),
+        ("", "expected one source of labels in memory://bucket, got 2: labels.csv, no.csv"),
     ):
         with pytest.raises(DataError) as caught:
             read_annotations(f"memory://bucket/{name}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -193,10 +194,27 @@ def test_a_file_stays_while_the_thread_that_was_given_it_may_read_it(tmp_path):
         assert not reading.exists()
 
 
+def test_a_file_that_is_being_written_stays_and_one_left_by_a_killed_process_goes(tmp_path):
+    cache = DiskCache(tmp_path / "cache", budget=10)
+    cache.add("first", ".txt", lambda file: file.write_bytes(b"12345"))
+    (folder,) = cache.folder.iterdir()
+    left = folder / ".left.txt.0123abcd~"
+    left.write_bytes(b"a part")
+    os.utime(left, (0, 0))
+
+    def write(file: Path) -> None:
+        file.write_bytes(b"123")
+        for word in ("second", "third", "fourth"):
+            cache.add(word, ".txt", lambda other: other.write_bytes(b"12345"))
+
+    assert cache.add("slow", ".txt", write).read_bytes() == b"123"
+    assert not left.exists()
+
+
 def test_the_cache_keeps_what_was_used_last_within_its_budget(tmp_path):
     cache = DiskCache(tmp_path / "own", budget=1000)
-    for key in "abc":
-        cache.add(key, ".jpg", lambda file: file.write_bytes(b"x" * 300))
+    for age, key in enumerate("cba"):  # file systems may give all of a moment the same time
+        os.utime(cache.add(key, ".jpg", lambda file: file.write_bytes(b"x" * 300)), (0, -age))
     assert cache.find("a", ".jpg") is not None
     cache.add("d", ".jpg", lambda file: file.write_bytes(b"x" * 300))
     assert [key for key in "abcd" if cache.find(key, ".jpg")] == ["a", "c", "d"]

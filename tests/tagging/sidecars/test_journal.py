@@ -276,3 +276,33 @@ def test_what_cannot_be_read_is_told_in_a_sentence(journal):
         assert same is journal
     with pytest.raises(DataError, match="got: Cannot operate on a closed database"):
         journal.runs()
+
+
+def test_a_run_that_has_not_ended_is_found_by_its_origin_with_what_it_has_done(journal):
+    run, other = (
+        journal.begin("model", "txt", ending=".txt", origin=origin) for origin in (b"one", b"two")
+    )
+    assert [journal.unfinished(o) for o in (b"one", b"two", b"three")] == [run, other, None]
+    journal.note_done(b"one", {0: "a", 1: "b", 2: "c", 4: "e"})
+    journal.note_done(b"two", {0: "z"})
+    assert journal.done(b"one", range(3)) == ["a", "b", "c"]
+    assert journal.done(b"one", range(1, 2)) == ["b"]
+    assert journal.done(b"one", range(2, 5)) == ["c"], "of the fourth photo it is not known"
+    journal.note_done(b"one", {1: "again"})
+    journal.forget_done(b"one", 2)
+    assert journal.done(b"one", range(3)) == ["a", "again"]
+    assert journal.origins(run) == [b"one"]
+    journal.begin_undo(run)
+    assert (journal.unfinished(b"one"), journal.origins(run)) == (None, [])
+    assert journal.done(b"one", range(3)) == []
+    assert (journal.unfinished(b"two"), journal.done(b"two", range(1))) == (other, ["z"])
+
+
+def test_changes_that_a_killed_run_may_not_have_made_are_those_that_it_did_not_confirm(journal):
+    run = begin(journal)
+    records = [change(None, b"new", "dog")._replace(file=Path(f"/{i}.txt")) for i in range(3)]
+    first, second, _ = journal.note(run, records)
+    journal.made([first])
+    assert journal.unconfirmed(run) == [Path("/1.txt"), Path("/2.txt")]
+    journal.undone([second])
+    assert journal.unconfirmed(run) == [Path("/2.txt")]

@@ -1,13 +1,10 @@
 import os
-import random
-import signal
 import sqlite3
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from forks import run_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -23,7 +20,6 @@ from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.writing import Confirmer, Manner, Outcome, Writer
 from tagsight.tagging.sidecars.xmp import add_keywords, confirm_keywords, keywords
-from tagsight.tagging.tagging import TOGETHER
 from tagsight.tagging.undo import undo
 
 STAMP = Stamp("model 1", "2026-11-25T08:00:00+00:00")
@@ -332,82 +328,6 @@ def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world):
         database.execute("UPDATE changes SET names = '[' WHERE id = 1")
     assert [bool(outcome.problem) for outcome in world.undo()] == [False, True]
     assert set(world.files()) == {"a.jpg", "b.jpg", "a.jpg.xmp"}
-
-
-PHOTOS = 500
-
-
-def tag_all(photos: Path, journal: Path, form: str) -> None:
-    """Write sidecars of all photos, in parts as tagging does."""
-    found = sorted(photos.rglob("*.jpg"))
-    with Journal(journal) as opened:
-        writer = Writer(Manner(form), Places(f".{form}", None, [photos]), "model", opened)
-        for first in range(0, PHOTOS, TOGETHER):
-            names = [f"tag {i % 7}" for i in range(first, first + TOGETHER)]
-            batch = zip(found[first : first + TOGETHER], names, strict=False)
-            writer.write([(photo, [Tag(name, 0.9), Tag("always", 0.8)]) for photo, name in batch])
-
-
-def undo_all(journal: Path) -> int:
-    """Take all runs back, and return the number of files."""
-    with Journal(journal) as opened:
-        runs = [run for run in opened.runs() if run.undone is None]
-        for run in runs:
-            assert not [outcome for outcome in undo(opened, run) if outcome.problem]
-    return sum(run.files for run in runs)
-
-
-def tree(folder: Path) -> dict[Path, bytes]:
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".")
-    }
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
-@FORMS
-def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, form):
-    """Many photos, some with sidecars of a person; killed again and again, then undone."""
-    generator, took = random.Random(form), tmp_path / "took"
-    photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
-    by_hand, suffix = (b"mine\n", ".txt") if form == "txt" else (EMPTY, ".jpg.xmp")
-    for i in range(PHOTOS):
-        folder = photos / f"{i % 10}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{i:04}.jpg").write_bytes(b"")
-        if i % 3 == 0:
-            (folder / f"{i:04}{suffix}").write_bytes(by_hand)
-    before, task = tree(photos), (took, tag_all, photos, journal, form)
-    assert run_for(200, *task) == 0
-    assert undo_all(journal) == PHOTOS
-    assert tree(photos) == before
-
-    usual, codes = float(took.read_text()), []
-    for _ in range(8):
-        codes.append(run_for(generator.uniform(0.02, 0.4) * usual, *task))
-        check_whole(photos, before, form)
-    assert -signal.SIGPROF in codes
-    assert run_for(200, *task) == 0
-    after = tree(photos)
-    assert len(after) == 2 * PHOTOS
-    assert run_for(200, *task) == 0
-    assert tree(photos) == after
-    assert undo_all(journal) >= PHOTOS
-    assert tree(photos) == before
-
-
-EMPTY = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
-
-
-def check_whole(photos: Path, before: dict[Path, bytes], form: str) -> None:
-    """Every sidecar is as it was, or has both its tags."""
-    for path, content in tree(photos).items():
-        if path.suffix == ".jpg" or before.get(path) == content:
-            continue
-        words = content.decode().strip().split(", ") if form == "txt" else keywords(content)
-        assert len([word for word in words if word != "mine"]) == 2
 
 
 def test_a_confirmation_is_made_once_and_taken_back_byte_for_byte(world):

@@ -12,10 +12,10 @@ from PIL import Image
 from programs import ended
 
 from tagsight.data.tags import xmp_tree
-from tagsight.data.tags.xmp import Record, read_keywords
+from tagsight.data.tags.xmp import REPEATED, Keywords, Record, read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag
-from tagsight.tagging.sidecars.packet import BLANK
+from tagsight.tagging.sidecars.packet import BLANK, Packet
 from tagsight.tagging.sidecars.xmp import (
     PROPERTIES,
     RECORD,
@@ -446,6 +446,32 @@ def test_a_new_sidecar_is_what_an_empty_one_becomes(names, elsewhere):
         add_keywords(content, tags, STAMP, elsewhere=elsewhere) for content in (None, BLANK)
     )
     assert new == edited
+
+
+def test_each_property_of_a_new_sidecar_has_the_person_s_keywords_its_own_way_and_then_ours():
+    """A program that has found a sidecar looks no more into the photo, and at one property."""
+    inside = Keywords(("beach", "Dog", "Trip|Day one"), ("Animals/Dog",))
+    tags = [Tag("dog", 0.9), Tag("plant/grass", 0.8)]
+    edit = add_keywords(None, tags, STAMP, inside=inside)
+    assert edit.names == ("plant/grass",), "the dog is the person's"
+    found = Packet(edit.content)
+    person_s = ["Animals/Dog", "beach", "Trip/Day one"]
+    assert {name: found.values(name) for name in PROPERTIES} == {
+        "dc:subject": ["beach", "Dog", "Trip|Day one", "grass"],
+        "lr:hierarchicalSubject": ["Animals|Dog", "beach", "Trip|Day one", "plant|grass"],
+        "digiKam:TagsList": [*person_s, "plant/grass"],
+        "MicrosoftPhoto:LastKeywordXMP": [*person_s, "plant/grass"],
+        RECORD: ["plant/grass"],
+        REPEATED: ["Animals/Dog", "beach", "Dog", "Trip|Day one"],
+    }
+    left = Packet(remove_keywords(edit.content, edit.additions))
+    assert left.values("digiKam:TagsList") == person_s
+
+
+def test_keywords_that_are_outside_the_packet_alone_are_copied_to_it():
+    there = edited(None, "dog").content
+    edit = add_keywords(there, [Tag("grass", 0.8)], STAMP, elsewhere=["dog", "sea & sand"])
+    assert Packet(edit.content).values("dc:subject") == ["dog", "sea & sand", "grass"]
 
 
 def test_a_description_is_made_where_there_is_none():

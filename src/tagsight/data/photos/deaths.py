@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.photos.tar_members import tar_of
 from tagsight.data.remote.places import is_remote
 from tagsight.errors import DataError
-from tagsight.runtime.claims import Claim
+from tagsight.runtime.claims import Claim, claimed
 from tagsight.runtime.files import default_cache
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ class _Notes:
         """Delete the notes, of which none are left."""
         self._memory.close()
         (self._folder / (self._name + NOTES)).unlink(missing_ok=True)
-        self._claim.close()
-        (self._folder / (self._name + CLAIM)).unlink(missing_ok=True)
+        self._claim.delete()
 
 
 def _collect(folder: Path, own: str) -> None:
@@ -196,14 +195,13 @@ def _collect(folder: Path, own: str) -> None:
         if notes.stem == own:
             continue
         claim = notes.with_suffix(CLAIM)
-        with suppress(OSError, DataError), Claim(claim, "expected notes of a process that died"):
+        with suppress(OSError, DataError), claimed(claim, "expected notes of a process that died"):
             content = notes.read_bytes()[: PLACES * SIZE]
             for start in range(0, len(content), SIZE):
                 key = content[start : start + SIZE]
                 if any(key):
                     (folder / (key.hex() + SUSPECT)).touch()
             notes.unlink()
-            claim.unlink()
 
 
 def _suspects(folder: Path) -> set[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from contextlib import suppress
 from pathlib import PurePath
 from threading import Lock, get_ident
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 FILLED = 0.9
 """Fraction of the budget that is left after files were deleted."""
+
+ABANDONED = 3600
+"""Seconds after which a part of a file that nobody writes to was left by a killed process."""
 
 
 class _Entry(NamedTuple):
@@ -95,12 +99,16 @@ class DiskCache:
         return self.folder / name[:2] / (name[2:] + PurePath(f"a{suffix}").suffix)
 
     def _entries(self) -> list[_Entry]:
+        """Return the whole files, and parts of others that nobody is writing any more."""
         entries = []
+        latest = time.time_ns() - ABANDONED * 10**9
         for part in os.scandir(self.folder):
             for entry in os.scandir(part) if part.is_dir() else ():
                 try:
                     status = entry.stat()
                 except FileNotFoundError:  # another process has deleted it
+                    continue
+                if entry.name.startswith(".") and status.st_mtime_ns > latest:
                     continue
                 entries.append(_Entry(status.st_mtime_ns, status.st_size, entry.path))
         return entries

@@ -348,4 +348,5 @@ def size_at(path: Path) -> int | None:
 
 
 def _too_large(path: Path, got: str, most: int) -> str:
-    return f"expected a file of at most {most:,} bytes at {shown(path)}, got {got}"
+    allowed = f"expected a file of at most {most:,} bytes at {shown(path)}, got {got}"
+    return f"{allowed}: copy it to this machine, or make it smaller"

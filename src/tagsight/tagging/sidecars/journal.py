@@ -264,9 +264,18 @@ class Journal(JournalFile):
         except (ValueError, TypeError, IndexError, RecursionError, zlib.error) as error:
             raise self._damaged(f"change {number}") from error
 
+    def claim_of(self, origin: bytes) -> Path:
+        """Return the file that a process holds while it is at the run with an origin."""
+        return self.file.with_name(f".{self.file.name}.{origin.hex()}")
+
+    def origins(self, run: int) -> list[bytes]:
+        """Return the origins by which a run is found; none if it has ended."""
+        rows = self._ask("SELECT origin FROM unfinished WHERE run = ?", (run,))
+        return [origin for (origin,) in rows if isinstance(origin, bytes)]
+
     def begin_undo(self, run: int) -> None:
         """Record that a run is being undone: if it has not ended, it does not go on."""
-        for (origin,) in self._ask("SELECT origin FROM unfinished WHERE run = ?", (run,)):
+        for origin in self.origins(run):
             self.forget_done(origin)
 
     def undone(self, changes: Sequence[int]) -> None:
