@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tagsight.data.data_file import read_data_file
@@ -25,6 +27,52 @@ def test_columns_that_were_guessed_are_written_and_relative_paths_are_below_the_
     file.write_text('source = "labels.csv"\nformat = "csv-list"\n[columns]\nignore = ["age"]\n')
     assert read_data_file(file).options.columns == Columns(ignore=("age",))
     assert read_annotations(file, labels_only=True).hash() == read.hash()
+
+
+HEADERLESS = {
+    "a photo, its numbers": "1.png 1\n2.png 2 1\n3.png\n",
+    "numbers with a comma": "1.png\t2,1\n2.png\t1\n",
+    "a target for each name": "1.png\t1,0\n2.png\t0,1\n",
+    "words and blanks": "1.png red sea\n2.png red\n3.png\n",
+    "commas": "TRAIN,1.png,red,sea\nTEST,2.png,red\nTEST,3.png,\n",
+    "a colon": "1.png: red, sea\n2.png: red\n",
+    "columns of targets": "1.png,1,0\n2.png,0,1\n",
+}
+"""Tables whose columns have positions for names, which cells may equal."""
+
+
+@pytest.mark.parametrize("rows", HEADERLESS.values(), ids=HEADERLESS)
+def test_a_table_without_a_header_is_read_again_as_it_was_read(tmp_path, rows):
+    (tmp_path / "classes.txt").write_text("red\nsea\n")
+    (tmp_path / "list.txt").write_text(rows)
+    try:
+        first = read_annotations(tmp_path / "list.txt", labels_only=True)
+    except DataError:
+        first = read_annotations(
+            tmp_path / "list.txt",
+            labels_only=True,
+            options=ReadOptions(columns=Columns(image_column="1", label_columns=("2", "3"))),
+        )
+    file = tmp_path / "data.toml"
+    file.write_text(first.origin.toml())
+    assert read_annotations(file, labels_only=True).hash() == first.hash()
+
+
+def test_every_folder_that_photos_were_found_in_is_written(tmp_path):
+    (tmp_path / "files" / "holiday").mkdir(parents=True)
+    (tmp_path / "files" / "holiday" / "a.jpg").touch()
+    result = {"from_name": "tags", "value": {"choices": ["dog"]}}
+    data = {"image": "/data/local-files/?d=holiday/a.jpg"}
+    tasks = [{"annotations": [{"result": [result]}], "data": data}]
+    (tmp_path / "project.json").write_text(json.dumps(tasks))
+    files = ReadOptions(label_studio_files=tmp_path / "files")
+    first = read_annotations(tmp_path / "project.json", options=files)
+    (tmp_path / "data.toml").write_text(first.origin.toml())
+    again = read_annotations(tmp_path / "data.toml")
+    assert again.relative_names == first.relative_names == ("holiday/a.jpg",)
+    nowhere = ReadOptions(label_studio_files=tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"as `label_studio_files`, got .*nowhere, which is none"):
+        read_annotations(tmp_path / "project.json", options=nowhere)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tagsight.data import json_files
 from tagsight.data.json_files import Outline, outline, read_json_lines, without_values
 from tagsight.errors import DataError
 
@@ -35,6 +36,18 @@ def test_lines_are_read_until_one_is_no_object(tmp_path):
     assert next(lines) == (1, {"a": 1})
     with pytest.raises(DataError, match=r"a.jsonl:3: expected an object, got \[2\]"):
         next(lines)
+
+
+def test_indented_objects_end_with_a_bracket_that_begins_a_line(tmp_path, monkeypatch):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{\n  "a": {\n    "}": 1\n  }\n}\n\n{\n}{\n  "b": [\n    2\n')
+    objects = read_json_lines(file, "an object")
+    assert [next(objects), next(objects)] == [(1, {"a": {"}": 1}}), (7, {})]
+    with pytest.raises(DataError, match=r"a.jsonl:8: expected JSON, got"):
+        next(objects)
+    monkeypatch.setattr(json_files, "LONGEST_LINE", 9)
+    with pytest.raises(DataError, match=r"a.jsonl:1: expected objects of at most 9 characters"):
+        next(read_json_lines(file, "an object"))
 
 
 def drawn(draw: random.Random, depth: int = 0) -> object:

@@ -43,6 +43,7 @@ def read(tmp_path, caplog):
         ("https://example.org/photos/b.jpg?size=2", "photos/b.jpg", "another spelling"),
         ("\u200bb.jpg\u200e", "b.jpg", "another spelling"),
         ("b.jpg.", "b.jpg", "another spelling"),
+        (" b.jpg", " b.jpg", "another spelling"),
         ("7", "0007.jpg", "their number"),
         ("7.0", "7.jpg", "their number"),
     ],

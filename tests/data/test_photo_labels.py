@@ -129,3 +129,28 @@ def test_what_a_photo_with_a_nameless_box_does_not_list_is_unknown_and_told(tmp_
     assert rows.names == ("dog", "sky")
     assert rows.targets[:2].tolist() == [[0, 1], [-1, 1]]
     assert "boxes without a label in 1 photo: labels that are not listed are unknown" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["label-folders", "text-tags", "json", "voc-xml"])
+def test_a_mark_without_a_letter_is_no_label_in_any_format(tmp_path, caplog, kind):
+    for name in ("a", "b"):
+        if kind == "label-folders":
+            for label in ("-", "dog", "sky"):
+                (tmp_path / label).mkdir(exist_ok=True)
+                (tmp_path / label / f"{name}.jpg").write_text(name)
+            continue
+        (tmp_path / f"{name}.jpg").touch()
+        if kind == "text-tags":
+            (tmp_path / f"{name}.txt").write_text("-, dog, sky, ->")
+        elif kind == "voc-xml":
+            objects = "".join(f"<object><name>{x}</name></object>" for x in ("-", "dog", "sky"))
+            text = f"<annotation><filename>{name}.jpg</filename>{objects}</annotation>"
+            (tmp_path / f"{name}.xml").write_text(text)
+        else:
+            labels = [{"label": x, "points": []} for x in ("-", "dog", "sky")]
+            content = {"flags": {}, "shapes": labels, "imagePath": f"{name}.jpg"}
+            (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    rows = read_annotations(tmp_path)
+    assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 1], [1, 1]])
+    assert "'-'" in caplog.text
+    assert "without a letter or a digit: no label" in caplog.text

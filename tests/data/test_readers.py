@@ -89,13 +89,15 @@ def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_examp
 
 @pytest.mark.parametrize("name", ["../x.jpg", "a\x1b[2J.jpg", "x" * 5000 + ".jpg"])
 def test_malicious_paths_are_refused_or_missing(renamed_example, name):
-    with pytest.raises(DataError, match=r"inside the folder|found none|well-formed XML"):
+    with pytest.raises(
+        DataError, match=r"inside the folder|found none|well-formed XML|control char"
+    ):
         read_annotations(renamed_example([name, *PHOTOS[1:]]).source)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", ".", "../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg", "a\x1b"],
+    ["", " ", ".", "../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg"],
 )
 def test_names_that_lead_out_of_the_folder_are_refused(name):
     with pytest.raises(DataError, match=r"^labels.csv:3: expected a photo's path inside"):
@@ -255,7 +257,7 @@ def test_columns_are_named_where_there_are_some_and_refused_with_the_reason_else
     format_ = FORMATS[complete_example.format]
     options = ReadOptions(columns=Columns(image_column="nowhere"))
     reason = "'nowhere'" if format_.has_columns else "which has no columns"
-    if complete_example.format in PHOTOS_INSIDE:
+    if complete_example.format in {*PHOTOS_INSIDE, "label-studio"}:  # of which tables have some
         reason = "no columns"
     with pytest.raises(DataError, match=reason):
         read_annotations(complete_example.source, options=options)

@@ -15,6 +15,7 @@ FILES = [
     ("a.yml", PHOTOPRISM, "PhotoPrism's YAML .*the folder of these files"),
     ("keywords.txt", "Animals\n\tDog\n\t\t{Hound}\n\tCat\n", "Lightroom .* names no photos"),
     ("a.txt", "0 0.5 0.5 0.1 0.1\n", "YOLO's boxes without .* write the names to classes.txt"),
+    ("dog.txt", "a.jpg\nb.JPG\n", r"a list of photos without labels .* for each label"),
     ("t.xlsx", "PK\x03\x04", "a spreadsheet .* as CSV"),
     ("export.zip", "PK\x03\x04", "an archive .*unpack it"),
     ("catalog.lrcat", "SQLite format 3\0", "a database, as Lightroom"),
@@ -64,7 +65,7 @@ def test_a_folder_with_several_tables_names_them(tmp_path):
     with pytest.raises(DataError, match=r"but labels\.csv in it is; give that one"):
         read_annotations(tmp_path)
     (tmp_path / "labels (1).csv").write_text(table)
-    with pytest.raises(DataError, match=r"one file of labels .* labels \(1\)\.csv, labels\.csv;"):
+    with pytest.raises(DataError, match=r"one source of labels .* labels \(1\)\.csv, labels\.csv;"):
         read_annotations(tmp_path)
 
 

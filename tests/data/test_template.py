@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from PIL import Image
 
@@ -31,6 +33,22 @@ def test_a_template_that_is_filled_in_is_read_and_is_never_written_over(tmp_path
     (folder / "one.csv").rename(folder / "labels.csv")
     with pytest.raises(DataError, match=f"^.*/{unfilled} the labels of each photo below 'labels'"):
         read_annotations(folder / "labels.csv")
+
+
+def test_photos_whose_names_no_table_can_hold_are_left_out_and_told(tmp_path, caplog):
+    names = [b"a.png", b"new\nline.png", b"escape\x1b.png", b"bytes\xff.png"]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).touch()
+    file = tmp_path / "labels.csv"
+    assert write_template(tmp_path, file, ["dog"]) == 1
+    assert "3 photos left out, whose names no table can hold, such as " in caplog.text
+    file.write_text(f"{file.read_text().strip()}1\n")
+    assert read_annotations(file).relative_names == ("a.png",)
+    file.write_text('image,dog\n"new\nline.png",1\n')
+    with pytest.raises(
+        DataError, match=r"path without control characters, got .*: rename the photo"
+    ):
+        read_annotations(file)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ class Annotations:
         Raises:
             DataError: If there are none.
         """
-        rows = (self.targets == 1).any(1).nonzero().flatten()
+        rows = (self.targets.amax(1) == 1).nonzero().flatten()
         if not len(rows):
             msg = f"expected photos with a label, got none among {len(self):,}"
             raise DataError(msg)
@@ -193,7 +193,7 @@ class Annotations:
         Raises:
             DataError: If there are none.
         """
-        rows = (self.targets != -1).any(1).nonzero().flatten()
+        rows = (self.targets.amax(1) != -1).nonzero().flatten()
         if not len(rows):
             msg = f"expected photos with a known label, got none among {len(self):,}"
             raise DataError(msg)
@@ -201,7 +201,7 @@ class Annotations:
 
     def unjudged(self) -> Annotations:
         """Return the rows in which no label is known to be present or absent, possibly none."""
-        return self.select((self.targets == -1).all(1).nonzero().flatten())
+        return self.select((self.targets.amax(1) == -1).nonzero().flatten())
 
     def select(self, indices: Sequence[int] | Tensor) -> Annotations:
         """Return some rows, in the order of their indices."""

@@ -19,6 +19,9 @@ ENDING = ".toml"
 CHOICES = ("difficult", "topics", "unlabelled", "level")
 """Options that a file of this kind holds beside the folder of the photos and the columns."""
 
+FOLDERS = ("images", "label_studio_files")
+"""Options that are folders."""
+
 HEAD = (
     "How these labels were read. This file can be given instead of them: tagsight data data.toml",
     "Columns that were guessed are written out, so that they stay the same.",
@@ -46,8 +49,8 @@ class DataFile:
     def toml(self) -> str:
         """Write the file."""
         values: dict[str, object] = {"source": str(self.source), "format": self.format}
-        if self.options.images is not None:
-            values["images"] = str(self.options.images)
+        places = {name: getattr(self.options, name) for name in FOLDERS}
+        values |= {name: str(folder) for name, folder in places.items() if folder is not None}
         values |= {name: getattr(self.options, name) for name in CHOICES}
         lines = [f"# {line}" for line in HEAD]
         lines += [f"{name} = {toml_value(v)}" for name, v in values.items() if v is not None]
@@ -77,7 +80,7 @@ def read_data_file(path: Path) -> DataFile:
         ('labels.csv', 'csv')
     """
     content = read_toml(local_file(path))
-    known = {"source", "format", "images", "columns", *CHOICES}
+    known = {"source", "format", "columns", *FOLDERS, *CHOICES}
     columns = content.pop("columns", {})
     names = {field.name for field in fields(Columns)}
     if not isinstance(columns, dict) or not known >= set(content) or not names >= set(columns):
@@ -87,10 +90,10 @@ def read_data_file(path: Path) -> DataFile:
     if "source" not in content or "format" not in content:
         msg = f"{path}: expected a source and a format of labels, got {sorted(content)!r}"
         raise DataError(msg)
-    texts = {name: _text(path, name, content) for name in ("source", "format", "images")}
-    images = texts["images"] and _place(path, texts["images"])
+    texts = {name: _text(path, name, content) for name in ("source", "format", *FOLDERS)}
+    places: dict[str, Any] = {name: _place(path, texts[name]) for name in FOLDERS if texts[name]}
     choices: dict[str, Any] = {name: content.get(name) for name in CHOICES}
-    options = ReadOptions(images=images or None, columns=_columns(path, columns), **choices)
+    options = ReadOptions(columns=_columns(path, columns), **places, **choices)
     return DataFile(_place(path, texts["source"]), texts["format"], options)
 
 

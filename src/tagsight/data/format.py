@@ -247,6 +247,9 @@ class Format(NamedTuple):
             names.
         is_of_model: Whether its labels are what a model says and nobody has confirmed, so that it
             is only read if the user chooses it.
+        recognises_beside: Returns whether a folder has files of this format for the photos of
+            another folder, which is given second; None if files are beside their photos or name
+            them.
     """
 
     name: str
@@ -261,3 +264,4 @@ class Format(NamedTuple):
     is_text: bool = False
     opens_photos: bool = False
     is_of_model: bool = False
+    recognises_beside: Callable[[Path, Path], bool] | None = None

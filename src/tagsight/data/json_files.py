@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from collections import Counter
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.source import is_file, require_file
@@ -43,12 +44,12 @@ class Outline(NamedTuple):
     lines: bool = False
 
 
-def outline(file: Path, within: str | None = None) -> Outline:
+def outline(file: Path, *within: str) -> Outline:
     """Look at the first MiB of a file; what is no JSON has an empty outline.
 
     Args:
         file: The file.
-        within: A key of its object, of whose value the outline is, instead of that of the file.
+        within: A key of its object, and keys in its value, of whose value the outline is instead.
 
     Example:
         >>> from pathlib import Path
@@ -63,22 +64,30 @@ def outline(file: Path, within: str | None = None) -> Outline:
         return Outline()
     status = file.stat()
     version = file, status.st_mtime_ns, status.st_size
-    return _outline(*version)[0] if within is None else _outline_within(*version, within)
+    return _outline(*version, *within)[0]
 
 
 @lru_cache(maxsize=64)  # every format asks
-def _outline(file: Path, _changed: int, _size: int) -> tuple[Outline, dict[str, int]]:
-    return _outline_of(beginning(file))
+def _outline(
+    file: Path, changed: int, size: int, *within: str
+) -> tuple[Outline, dict[str, int], int]:
+    """Return an outline, where the value of each of its keys begins, and where it begins itself."""
+    if not within:
+        return (*_outline_of(beginning(file)), 0)
+    *above, key = within
+    _, places, start = _outline(file, changed, size, *above)
+    if key not in places:
+        return Outline(), {}, 0
+    start += places[key]
+    return (*_outline_of(beginning(file)[start:]), start)
 
 
-@lru_cache(maxsize=64)
-def _outline_within(file: Path, changed: int, size: int, key: str) -> Outline:
-    place = _outline(file, changed, size)[1].get(key)
-    return Outline() if place is None else _outline_of(beginning(file)[place:])[0]
+def beginning(file: Path, *within: str) -> str:
+    """Return the text of the first MiB of a JSON file, or of it from the value of a key on.
 
-
-def beginning(file: Path) -> str:
-    """Return the text of the first MiB of a JSON file.
+    Args:
+        file: The file.
+        within: As for `outline`.
 
     Example:
         >>> from pathlib import Path
@@ -86,6 +95,10 @@ def beginning(file: Path) -> str:
         >>> beginning(Path("labels.json"))
         '{"dog": ["a.jpg"]}'
     """
+    if within:
+        status = file.stat()
+        place = _outline(file, status.st_mtime_ns, status.st_size, *within)[2]
+        return beginning(file)[place:]
     with file.open("rb") as handle:
         start = handle.read(LOOK)
     return start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")
@@ -130,6 +143,7 @@ def read_json(
     what: str,
     *,
     without: str | None = None,
+    once: bool = False,
 ) -> Any:  # noqa: ANN401 - plain-data border
     """Read a JSON file.
 
@@ -138,6 +152,7 @@ def read_json(
         kind: ``dict`` or ``list``, for what the file must hold.
         what: Words for the error, such as "a list of tasks".
         without: A key whose lists and objects are left out (`without_values`).
+        once: Whether to refuse a key that an object has twice, of which Python keeps the last.
 
     Raises:
         DataError: If the file is too large, has too many entries or too deep ones, or is no JSON
@@ -160,7 +175,7 @@ def read_json(
         msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
         raise DataError(msg)
     with no_collection():  # parsing makes no circles of objects
-        content = _parsed(text, str(file), what)
+        content = _parsed(text, str(file), what, once=once)
     if not isinstance(content, kind):
         msg = f"{file}: expected {what}, got {shortened(content)}"
         raise DataError(msg)
@@ -215,11 +230,26 @@ def _end(text: bytes, start: int) -> int | None:
     return None
 
 
-def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_lines(
+    file: Path,
+    what: str,
+    *,
+    once: bool = False,
+    kind: type[dict[str, Any]] | type[list[Any]] = dict,
+) -> Iterator[tuple[int, Any]]:
     r"""Yield the number and the object of each line that is not blank.
 
+    Objects may also be indented, as ``jq`` prints them: if the first line is a bracket alone, each
+    object ends with the next line that begins with one, and its number is that of its first line.
+
+    Args:
+        file: The file.
+        what: Words for the error, such as "a task".
+        once: Whether to refuse a key that an object has twice, of which Python keeps the last.
+        kind: ``dict`` or ``list``, for what each line must hold.
+
     Raises:
-        DataError: If the file or a line is too large, or a line holds no object.
+        DataError: If the file, a line or an object is too large, or a line holds something else.
 
     Example:
         >>> from pathlib import Path
@@ -232,15 +262,40 @@ def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]
     """
     with require_file(file, largest=LARGEST_FILE).open("rb") as handle:
         encoding = _encoding(handle.read(4))
+    for number, text in _objects(file, encoding):
+        content = text.encode(errors="surrogateescape")
+        value = _parsed(content, f"{file}:{number}", what, once=once)
+        if not isinstance(value, kind):
+            msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
+            raise DataError(msg)
+        yield number, value
+
+
+def _objects(file: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield the first line's number and the text of each object."""
+    begun: list[str] = []
+    first = size = 0
+    is_indented: bool | None = None
     for number, line in enumerate(_lines(file, encoding), 1):
         text = line.strip("\ufeff \t\r\n")
         if not text:
             continue
-        value = _parsed(text.encode(errors="surrogateescape"), f"{file}:{number}", what)
-        if not isinstance(value, dict):
-            msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
-            raise DataError(msg)
-        yield number, value
+        is_indented = text == "{" if is_indented is None else is_indented
+        if not is_indented:
+            yield number, text
+            continue
+        if begun and line.startswith("}"):
+            yield first, "".join([*begun, "}"])
+            begun, size, text = [], 0, text[1:].lstrip()
+        if text:
+            first = first if begun else number
+            begun.append(text)
+            size += len(text)
+        if size > LONGEST_LINE:
+            msg = f"{file}:{first}: expected objects of at most {LONGEST_LINE:,} characters"
+            raise DataError(f"{msg}, got a larger one: write one object a line")
+    if begun:
+        yield first, "".join(begun)
 
 
 def _lines(file: Path, encoding: str) -> Iterator[str]:
@@ -253,9 +308,20 @@ def _lines(file: Path, encoding: str) -> Iterator[str]:
             raise DataError(msg) from error
 
 
-def _parsed(text: bytes, where: str, what: str) -> Any:  # noqa: ANN401 - plain-data border
+def _once(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        msg = f"{where}: expected each key once, got {twice!r} several times: join what they have"
+        raise DataError(msg)
+    return found
+
+
+def _parsed(text: bytes, where: str, what: str, *, once: bool = False) -> Any:  # noqa: ANN401 - plain-data border
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=partial(_once, where) if once else None)
+    except DataError:
+        raise
     except RecursionError:
         msg = f"{where}: expected {what}, got JSON that is nested too deeply"
         raise DataError(msg) from None

@@ -156,6 +156,8 @@ def _likeness(photo: str, name: str) -> tuple[int, str | None]:
         return 3, None
     if _composed(photo) == _composed(name):
         return 2, UNICODE
+    if photo.lstrip() == name.lstrip():
+        return 2, SPELLING
     return (1, CASE) if _folded(photo) == _folded(name) else (0, ENDING)
 
 
@@ -189,4 +191,5 @@ def _composed(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return name.casefold() if name.isascii() else _composed(name).casefold()
+    """Return a name by which those are alike that differ in case, form or blanks before them."""
+    return (name if name.isascii() else _composed(name)).lstrip().casefold()

@@ -9,6 +9,7 @@ import numpy as np
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Labelled
+from tagsight.data.tables.bare_marks import is_bare_mark, warn_of_bare_marks
 from tagsight.data.tables.names import SPLIT_NAMES, key_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -68,7 +69,8 @@ def tabulate(
 ) -> Labelled:
     """Make the table of targets; a label that a photo does not list is absent, or may be so.
 
-    The labels are sorted by name. Several entries of one photo are united, with a warning.
+    The labels are sorted by name; a mark without a letter or a digit is none. Several entries of
+    one photo are united, with a warning.
 
     Args:
         source: The file or folder, or what errors call it.
@@ -87,7 +89,9 @@ def tabulate(
         >>> table.names, table.targets.tolist()
         (('dog', 'sky'), [[-1, 1], [0, 0]])
     """
-    known = sorted(set(names).union(*(one.present for one in photos), *(p.unknown for p in photos)))
+    stated = set(names).union(*(one.present for one in photos), *(p.unknown for p in photos))
+    known = sorted(name for name in stated if not is_bare_mark(name))
+    warn_of_bare_marks(source, sorted(stated.difference(known)), known)
     column = {name: index for index, name in enumerate(known)}
     row = {photo: index for index, photo in enumerate(dict.fromkeys(one.photo for one in photos))}
     targets = target_table(len(row), len(known), value=0, source=source)
@@ -95,7 +99,7 @@ def tabulate(
     for value in (-1, 1):  # a label that is present in one object is so, whatever others say
         for one in photos:
             listed = one.unknown if value == -1 else one.present
-            table[row[one.photo], [column[name] for name in listed]] = value
+            table[row[one.photo], [column[name] for name in listed if name in column]] = value
     nameless = sorted({row[one.photo] for one in photos if one.has_nameless})
     if nameless:
         several = table[nameless]

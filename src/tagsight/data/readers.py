@@ -183,7 +183,10 @@ def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:
     if images is not None:
         options = replace(options, images=place(images))
     if options.images is not None:
-        options = replace(options, images=_existing_folder(options.images))
+        options = replace(options, images=_existing_folder(options.images, "images"))
+    if (files := options.label_studio_files) is not None:
+        files = _existing_folder(files, "label_studio_files")
+        options = replace(options, label_studio_files=files)
     if options.grouping is not None:
         columns = replace(options.columns, group_column=options.grouping.column)
         options = replace(options, columns=columns)
@@ -310,9 +313,9 @@ def _split_by_folders(annotations: Annotations) -> Annotations:
     return annotations
 
 
-def _existing_folder(given: Path) -> Path:
-    images = require_known(place(given))
-    if not is_folder(images):
-        msg = f"expected a folder of photos as `images`, got {images}, which is none"
+def _existing_folder(given: Path, option: str) -> Path:
+    folder = require_known(place(given))
+    if not is_folder(folder):
+        msg = f"expected a folder of photos as `{option}`, got {folder}, which is none"
         raise DataError(msg)
-    return images.absolute()
+    return folder.absolute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,12 @@ PACKED = {
     ".npz": "arrays of NumPy, which are no photos",
 }
 """Kinds of files that are not read, by what their names contain, and why."""
+
+OF_PROGRAMS = frozenset(
+    {"images", "annotations", "categories", "samples", "items", "metainfo", "data_list", "inputs"}
+)
+FEWEST_KEYS = 2
+"""How many of these keys, at the top of files of programs, tell such a file."""
 
 MOST_LOOKED_INTO = 20
 """Entries of a folder, other than photos, that are tried if no format fits it."""
@@ -79,8 +86,8 @@ def format_of(
             msg = f"expected a format among {list(formats)}, got {name!r}"
             raise DataError(msg)
         return formats[name]
-    fits = [format_ for format_ in formats.values() if format_.recognises(source)]
-    is_table = all(format_.has_columns for format_ in fits)
+    fits = _fitting(source, options, formats)
+    is_table = all(format_.has_columns and not format_.certain for format_ in fits)
     if is_table and options.columns.options and source.is_file():
         if not fits and outline(source).top:
             return formats["json-records"]
@@ -97,6 +104,15 @@ def format_of(
         msg = f"expected one format to fit {source}, got {names}; choose one with `format`"
         raise DataError(msg)
     raise DataError(_unknown(source, formats))
+
+
+def _fitting(source: Path, options: ReadOptions, formats: Mapping[str, Format]) -> list[Format]:
+    """Return the formats that fit a source, else those of files for the photos elsewhere."""
+    fits = [format_ for format_ in formats.values() if format_.recognises(source)]
+    if fits or options.images is None or not source.is_dir():
+        return fits
+    beside = ((format_, format_.recognises_beside) for format_ in formats.values())
+    return [format_ for format_, fit in beside if fit is not None and fit(source, options.images)]
 
 
 def _by_people(source: Path, format_: Format) -> Format:
@@ -117,7 +133,7 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
             f"expected photos as files and their labels as text, got {source}, {packed}: write the "
             "photos to a folder, and their names and labels to a CSV, with the program it is from"
         )
-    if told := stranger_at(source):
+    if told := stranger_at(source) or _wrapped(source):
         return told
     table = _table_error(source)
     if isinstance(table, UnfilledError):
@@ -125,16 +141,31 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     return _told_within(source, formats) or _told_of_nearest(source, formats, table)
 
 
+def _wrapped(source: Path) -> str:
+    """Return the error of JSON of another program that is under a key of one object."""
+    top, keys, lines = outline(source)
+    objects = [key for key, mark in keys.items() if mark == "{"]
+    if top != "{" or lines or len(objects) != 1:
+        return ""
+    (key,) = objects
+    if len(OF_PROGRAMS & outline(source, key).keys.keys()) < FEWEST_KEYS:
+        return ""
+    return (
+        f"{source}: expected the labels at the top of the file, got them under {key!r}: write that "
+        f"alone to a file, as 'jq .{key} {source.name} > labels.json' does, and give it"
+    )
+
+
 def _told_within(source: Path, formats: Mapping[str, Format]) -> str:
-    """Return the error of a folder that holds a source, or several files that may be it."""
+    """Return the error of a folder that holds a source, or several, of which one is a file."""
     within = _within(source, formats)
     if len(within) == 1:
         return f"{source} is of no known format, but {within[0]} in it is; give that one"
-    if within and all((source / name).is_file() for name in within):
+    if any((source / name).is_file() for name in within):
         several = ", ".join(within[:MOST_NAMED])
         return (
-            f"expected one file of labels in {source}, got {len(within)}: {several}; give the one "
-            "that is meant"
+            f"expected one source of labels in {source}, got {len(within)}: {several}; give the "
+            "one that is meant"
         )
     return ""
 
@@ -167,7 +198,7 @@ def _table_error(source: Path) -> DataError | None:
 
 
 def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
-    """Name the folders, or files beside folders, of a source that a format fits."""
+    """Name the folders, and files in them or beside them, of a source that a format fits."""
     if not source.is_dir():
         return []
     others = (one for one in islice(source.iterdir(), MOST_COUNTED) if not is_photo(one.name))
@@ -176,14 +207,25 @@ def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
         return []
     several = sum(map(is_folder, first)) > 1  # which may all be labels
     kinds = [format_ for format_ in formats.values() if not (several and format_.weak)]
-    return sorted(one.name for one in first if any(kind.recognises(one) for kind in kinds))
+    if found := [one.name for one in first if any(kind.recognises(one) for kind in kinds)]:
+        return sorted(found)
+    inside = (one for folder in filter(is_folder, first) for one in _some_tables(folder))
+    fits = (one for one in inside if any(kind.recognises(one) for kind in formats.values()))
+    return sorted(one.relative_to(source).as_posix() for one in fits)
+
+
+def _some_tables(folder: Path) -> list[Path]:
+    """Return a few files of a folder that has other files than photos alone, such as a table."""
+    some = list(islice(folder.iterdir(), MOST_LOOKED_INTO))
+    return [one for one in some if one.name[0] != "." and one.is_file() and not is_photo(one.name)]
 
 
 def _of_folders(source: Path) -> str:
-    """Suggest how folders become labels, if all photos are in folders."""
-    photos = islice(find_photos([source], on_problem=lambda *_: None), MOST_COUNTED)
-    are_inside = all(photo.parent != source for photo in photos)
-    return "; if the names of its folders are labels, give `format=label-folders`" * are_inside
+    """Suggest how folders become labels, if most photos are in folders."""
+    found = islice(find_photos([source], on_problem=lambda *_: None), MOST_COUNTED)
+    inside = Counter(photo.parent != source for photo in found)
+    is_likely = inside[True] > inside[False]
+    return "; if the names of its folders are labels, give `format=label-folders`" * is_likely
 
 
 def _packed(source: Path) -> str | None:

@@ -100,7 +100,7 @@ def photo_name(text: str, where: str) -> str:
         where: File and place in it, for the error.
 
     Raises:
-        DataError: If it is empty, absolute, or leads out of the folder.
+        DataError: If it is empty, absolute, leads out of the folder, or has control characters.
 
     Example:
         >>> photo_name(".\\2007\\a.jpg", "labels.csv:2")
@@ -109,10 +109,36 @@ def photo_name(text: str, where: str) -> str:
     name = text.strip().replace("\\", "/")
     parts = [part for part in name.split("/") if part not in {"", "."}]
     leads_out = name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name)
-    if not parts or leads_out or FORBIDDEN.search(name):
+    if not parts or leads_out:
         msg = f"{where}: expected a photo's path inside the folder of the photos, got {text!r}"
         raise DataError(msg)
+    if FORBIDDEN.search(name):
+        msg = (
+            f"{where}: expected a photo's path without control characters, got {text!r}: rename "
+            "the photo"
+        )
+        raise DataError(msg)
     return "/".join(parts)
+
+
+def require_text(path: Path) -> None:
+    r"""Require a path whose name files and databases can hold.
+
+    Raises:
+        DataError: If it has bytes that are not in UTF-8.
+
+    Example:
+        >>> from pathlib import Path
+        >>> require_text(Path("caf\u00e9.jpg"))
+        >>> require_text(Path("caf\udce9.jpg"))
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected a path in UTF-8, got other bytes: rename it
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        msg = "expected a path in UTF-8, got other bytes: rename it"
+        raise DataError(msg) from None
 
 
 def photo_path(text: str, where: str) -> str:

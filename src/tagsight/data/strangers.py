@@ -74,6 +74,13 @@ STRANGERS = (
         start=rb"\A\d+(?:[ \t]+[\d.eE+-]+){4,}[ \t]*\r?\n",
     ),
     Stranger(
+        "a list of photos without labels",
+        "give a folder with such a list for each label, two or more, called as dog.txt, or a table "
+        "with the columns image and labels",
+        name=r"(?!train|val|test).*\.txt",
+        start=rb"(?i)\A(?:\xef\xbb\xbf)?(?:[^\t\r\n,;|]+\.(?:jpe?g|png|webp|tiff?)\r?\n)+",
+    ),
+    Stranger(
         "a spreadsheet",
         "save it as CSV",
         name=r".*\.(?:xls[xmb]?|ods|numbers)",

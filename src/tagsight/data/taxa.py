@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "subfamily", "genus")
-_OF_SPECIES = re.compile(r"\S+ (?:\([^)]*\) )?(?:[x×] ?)?(?!spp?\b|cf\b|aff\b)[a-z]")  # noqa: RUF001
+_OF_SPECIES = re.compile(r"\S+ (?:\([^)]*\) )?(?:[x×] ?)?(?!spp?\b|cf\b|aff\b)[a-z][\w-]*")  # noqa: RUF001
 
 
 def is_species(name: str) -> bool:
@@ -20,6 +20,17 @@ def is_species(name: str) -> bool:
         [True, False, False, False]
     """
     return _OF_SPECIES.match(name) is not None
+
+
+def species_in(name: str) -> str:
+    """Return the species that a scientific name begins with, or nothing if it is of a group.
+
+    Example:
+        >>> species_in("Parus major major Linnaeus, 1758"), species_in("Parus Linnaeus, 1758")
+        ('Parus major', '')
+    """
+    found = _OF_SPECIES.match(name)
+    return found[0] if found else ""
 
 
 class Taxa:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 from tagsight.data.photos.finding import find_photos
-from tagsight.data.source import clean_name
+from tagsight.data.source import FORBIDDEN, clean_name
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_line
 from tagsight.runtime.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 def write_template(folder: Path, file: Path, labels: Sequence[str] = ()) -> int:
@@ -25,7 +29,7 @@ def write_template(folder: Path, file: Path, labels: Sequence[str] = ()) -> int:
         labels: Labels that get a column each; without any there is one column ``labels``.
 
     Returns:
-        The number of photos.
+        The number of photos; those with control characters in their names are left out.
 
     Raises:
         DataError: If the table exists, a label is empty or repeated, or there are no photos.
@@ -47,7 +51,13 @@ def write_template(folder: Path, file: Path, labels: Sequence[str] = ()) -> int:
         msg = f"expected a folder of photos for a template, got {folder}"
         raise DataError(msg)
     base = file.absolute().parent
-    photos = [os.path.relpath(photo.absolute(), base) for photo in find_photos([folder])]
+    found = [os.path.relpath(photo.absolute(), base) for photo in find_photos([folder])]
+    photos = [photo for photo in found if not FORBIDDEN.search(photo)]
+    if odd := next((photo for photo in found if FORBIDDEN.search(photo)), None):
+        logger.warning(
+            "%s: %s left out, whose names no table can hold, such as %r: rename them",
+            *(folder, amount(len(found) - len(photos), "photo"), odd),
+        )
     if not photos:
         msg = f"expected photos in {folder}, got none"
         raise DataError(msg)

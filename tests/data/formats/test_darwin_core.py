@@ -51,12 +51,12 @@ def targets(annotations):
 
 
 def test_a_name_of_one_word_is_no_species_unless_a_rank_says_so(archive):
-    names = "gbifID\tscientificName\n1\tAglais io (Linnaeus, 1758)\n2\tAglais\n3\tAglais sp.\n"
+    names = "gbifID\tscientificName\n1\tAglais io io (Linnaeus, 1758)\n2\tAglais\n3\tAglais sp.\n"
     media = "".join(
         f"{key}{PHOTO}{photo}.jpg\n" for key, photo in zip("12213", "abbcc", strict=True)
     )
     found = read(archive(occurrence_txt=names, multimedia_txt=MEDIA + media))
-    assert found.names == ("Aglais io (Linnaeus, 1758)",)
+    assert found.names == ("Aglais io",)
     assert targets(found) == {"a.jpg": [1], "c.jpg": [1]}
 
 

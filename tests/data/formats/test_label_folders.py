@@ -1,7 +1,9 @@
 import logging
+import shutil
 
 import pytest
 
+from tagsight.cli import main
 from tagsight.data.formats import label_folders
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
@@ -51,6 +53,38 @@ def test_folders_of_splits_are_above_those_of_labels(write):
         read_annotations(source, images=source)
 
 
+def test_folders_of_splits_may_be_in_those_of_labels(write):
+    source = write(cat__train__1="one", cat__test__2="two", dog__train__3="three")
+    rows = read_annotations(source)
+    assert (rows.names, set(zip(rows.relative_names, rows.splits, strict=True))) == (
+        ("cat", "dog"),
+        {("cat/train/1.jpg", "train"), ("cat/test/2.jpg", "test"), ("dog/train/3.jpg", "train")},
+    )
+
+
+def test_photos_of_a_split_without_folders_of_labels_are_left_out_and_told(write, caplog):
+    source = write(train__cat__1="one", train__dog__2="two", test__3="three")
+    rows = read_annotations(source)
+    assert (rows.names, rows.relative_names) == (
+        ("cat", "dog"),
+        ("train/cat/1.jpg", "train/dog/2.jpg"),
+    )
+    assert "1 photo in no folder of a label left out, such as test" in caplog.text
+    beside = read_annotations(write(docs__sky__5="five"), format="label-folders")
+    assert beside.names == ("cat", "dog")
+    assert "beside the folders of splits, left out: docs" in caplog.text
+
+
+@pytest.mark.parametrize("above", ["", "train__"])
+@pytest.mark.parametrize("name", ["unlabeled", "_unlabeled", "Unsorted"])
+def test_what_nobody_has_sorted_is_unknown(write, name, above):
+    files = {f"{above}cat__1": "one", f"{above}dog__2": "two", f"{name}__3": "three"}
+    source = write(**files, **({"val__cat__4": "four"} if above else {}))
+    names, targets = found(source)
+    assert names == ("cat", "dog")
+    assert targets[f"{name}/3.jpg"] == [-1, -1]
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -96,7 +130,53 @@ def test_folders_that_may_be_no_labels_are_asked_about(write):
     assert read_annotations(source, format="label-folders").names == ("2023", "2024")
 
 
-def test_a_folder_within_that_has_labels_is_named(write):
-    source = write(export__train__cat__1="one", export__train__dog__2="two")
-    with pytest.raises(DataError, match="is of no known format, but export in it is; give that"):
+@pytest.mark.parametrize(
+    ("above", "splits"),
+    [
+        ("images__", None),
+        ("data__my-animals__photos__", None),
+        ("export__train__,export__val__", ("train", "val")),
+        ("train__images__,val__images__", ("train", "val")),
+    ],
+)
+def test_folders_that_are_each_alone_above_those_of_labels_are_no_labels(write, above, splits):
+    first, _, second = above.partition(",")
+    source = write(**{f"{first}cat__1": "one", f"{second or first}dog__2": "two"})
+    rows = read_annotations(source)
+    assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 0], [0, 1]])
+    assert rows.splits == splits
+    assert read_annotations(source, format="label-folders").names == rows.names
+
+
+def test_labels_within_a_folder_are_named_one_or_several(write):
+    source = write(images__cat__1="one", images__dog__2="two", more__3="three")
+    with pytest.raises(DataError, match="if the names of its folders are labels"):
         read_annotations(source)
+    (source / "labels.csv").write_text("image,labels\nimages/cat/1.jpg,cat\n")
+    with pytest.raises(DataError, match=r"but labels.csv in it is; give that one"):
+        read_annotations(source)
+    shutil.rmtree(source / "more")
+    with pytest.raises(DataError, match=r"got 2: images, labels.csv; give the one that is meant"):
+        read_annotations(source)
+    (source / "lists").mkdir()
+    (source / "labels.csv").rename(source / "lists" / "my.csv")
+    with pytest.raises(DataError, match=r"format, but lists/my.csv in it is; give that one"):
+        read_annotations(source)
+
+
+def test_what_was_written_beside_the_folders_of_labels_changes_nothing(write, monkeypatch):
+    source = write(
+        train__cat__1="one", train__dog__2="two", val__cat__3="three", val__dog__4="five"
+    )
+    plain = found(source)
+    monkeypatch.chdir(source)
+    assert main(["data", ".", "--labels-only", "--json", "summary.json"]) == 0
+    for name in ("report.html", "notes.md", "train.py"):
+        (source / name).write_text("mine")
+    (source / "run" / "model").mkdir(parents=True)
+    (source / "run" / "run.jsonl").write_text("{}\n")
+    (source / "run" / "model" / "config.json").write_text("{}")
+    assert found(source) == plain
+    (source / "labels.json").write_text('{"1.jpg": ["cat"]}')
+    with pytest.raises(DataError):  # which may say more than the folders
+        found(source)

@@ -3,7 +3,9 @@ import logging
 
 import pytest
 
+from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
 
 MIN = {"annotator": 1, "annotation_id": 1, "lead_time": 3.2}
 
@@ -70,3 +72,65 @@ def test_tasks_may_be_one_or_one_a_line(tmp_path):
     file = tmp_path / "project.json"
     file.write_text(json.dumps(tasks[0], indent=2))
     assert rows_of(file) == (("sea",), [[1]])
+
+
+@pytest.fixture
+def two_questions(tmp_path):
+    lines = ("annotation_id,annotator,animal,id,image,lead_time,place,comment",
+             '1,1,dog,1,a.jpg,3,home,a long day',
+             '2,1,"{""choices"": [""dog"", ""cat""]}",2,b.jpg,3,garden,',
+             '3,1,,3,c.jpg,3,home,the first')  # fmt: skip
+    file = tmp_path / "project.csv"
+    file.write_text("\n".join(lines))
+    return file
+
+
+def test_columns_of_plain_text_are_labels_if_they_are_named(two_questions, caplog):
+    assert rows_of(two_questions) == (("cat", "dog"), [[0, 1], [1, 1], [0, 0]])
+    assert "not in place, comment, which may be labels or fields of the tasks" in caplog.text
+    options = ReadOptions(columns=Columns(label_columns=("animal", "place")))
+    rows = read_annotations(two_questions, labels_only=True, options=options)
+    assert rows.names == ("cat", "dog", "garden", "home")
+    assert rows.targets.tolist() == [[0, 1, 0, 1], [1, 1, 1, 0], [0, 0, 0, 1]]
+    assert rows.origin.options.columns.label_columns == ("animal", "place")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"labels_column": "kind"}, "expected a column among .*'animal'.* got 'kind'"),
+        ({"ignore": ("animal",)}, r"got \['place', 'comment'\]; name it with `label_columns`"),
+    ],
+)
+def test_a_column_that_is_not_there_or_no_label_is_refused(two_questions, columns, message):
+    with pytest.raises(DataError, match=message):
+        read_annotations(two_questions, options=ReadOptions(columns=Columns(**columns)))
+
+
+def test_answers_that_two_columns_share_are_named_with_their_column(tmp_path):
+    rows = [
+        {"image": "a.jpg", "indoor": {"choices": ["yes"]}, "dog": {"choices": ["no", "old"]}},
+        {"image": "b.jpg", "indoor": "no", "dog": "yes"},
+    ]
+    file = tmp_path / "project.json"
+    file.write_text(json.dumps([row | MIN for row in rows]))
+    assert rows_of(file) == (
+        ("dog: no", "dog: yes", "indoor: no", "indoor: yes", "old"),
+        [[1, 0, 0, 1, 1], [0, 1, 1, 0, 0]],
+    )
+
+
+@pytest.mark.parametrize("ending", ["", ".json"])
+def test_target_storage_has_a_file_for_each_annotation(tmp_path, ending, caplog):
+    task = {"id": 7, "data": {"image": "/data/local-files/?d=photos/a.jpg"}}
+    annotations = [("sea", task), ("sky", task), ("sea", {"id": 8, "data": {"image": "b.jpg"}})]
+    for number, (label, of) in enumerate(annotations):
+        given = {"id": number, "result": [{"value": {"choices": [label]}}], "task": of}
+        (tmp_path / f"{number}{ending}").write_text(json.dumps(given))
+    assert rows_of(tmp_path) == (("sea", "sky"), [[1, 1], [1, 0]])
+    assert "1 task annotated several times" in caplog.text
+    with pytest.raises(DataError, match="expected rows of labels for `labels_column`"):
+        read_annotations(tmp_path, options=ReadOptions(columns=Columns(labels_column="sea")))
+    (tmp_path / "9").write_text(json.dumps({"id": 9, "result": [], "task": 8}))
+    with pytest.raises(DataError, match="9: expected an annotation with its task, got '8'"):
+        read_annotations(tmp_path, labels_only=True)

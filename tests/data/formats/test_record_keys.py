@@ -72,6 +72,33 @@ def test_labels_may_be_nested(read, first, second):
     assert (rows.names, rows.targets.tolist()) == LABELS
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"image": {"file_name": "a.jpg"}, "labels": ["cat"]}, {"image": {"path": "b.jpg"}}],
+        [{"image": {"file_name": "a.jpg", "tags": ["cat"]}}, {"image": {"url": "b.jpg"}}],
+        [{"image": "a.jpg", "annotation": {"label": "cat"}}, {"image": "b.jpg"}],
+        [{"image": {"id": 1, "path": "a.jpg"}, "annotations": [{"label": "cat"}]}],
+    ],
+    ids=range(4),
+)
+def test_the_photo_and_its_labels_may_be_in_objects_of_their_own(read, content):
+    rows = read(json.dumps(content), "rows.json")
+    assert (rows.format, rows.names, rows.targets.tolist()) == ("json-records", ("cat",), [[1]])
+
+
+def test_answers_to_questions_are_labels_named_with_those_that_share_them(read, caplog):
+    caplog.set_level(logging.INFO)
+    answers = (
+        {"animal": ["cat", "dog"], "place": "home", "lamp": ["on"], "wet": True, "note": "mine"},
+        {"animal": [], "place": "garden", "radio": ["on"], "wet": "no"},
+    )
+    rows = read(records(*PAIR, labels=answers))
+    assert rows.names == ("cat", "dog", "garden", "home", "lamp: on", "radio: on", "wet")
+    assert rows.targets.tolist() == [[1, 1, 0, 1, 1, 0, 1], [0, 0, 1, 0, 0, 1, 0]]
+    assert "labels are the answers to animal, lamp, place, radio" in caplog.text
+
+
 def test_numbers_that_are_floats_are_whole(read):
     rows = read(records({"image": "a.jpg", "label": 3.0}, {"image": "b.jpg", "label": [4]}))
     assert rows.names == ("3", "4")

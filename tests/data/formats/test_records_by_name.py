@@ -21,6 +21,26 @@ RECORDS = [
     {"Image Index": "x/a.jpg", "Finding Labels": "dog"},
     {"Image Index": "b.jpg", "Finding Labels": "dog|cat"},
 ]
+BY_PHOTO = {"x/a.jpg": ["dog"], "b.jpg": ["dog", "cat"]}
+CAT = {"b.jpg": {"labels": {"cat": 1, "dog": 1}}}
+NUMBERED = [{"image": "x/a.jpg", "labels": [0]}, {"image": "b.jpg", "labels": [0, 1]}]
+WRAPPED = (
+    BY_PHOTO,
+    {"dog": ["x/a.jpg", "b.jpg"], "cat": ["b.jpg"]},
+    {"images": RECORDS},
+    {"name": "animals", "rows": [{"file": name, "tags": it} for name, it in BY_PHOTO.items()]},
+    {name: {"labels": labels} for name, labels in BY_PHOTO.items()},
+)
+"""What may be under a key of one object, or under a key of that."""
+
+YAML_LISTS = (
+    "- x/a.jpg: [dog]\n- b.jpg: [dog, cat]\n",
+    "- [x/a.jpg, [dog]]\n- [b.jpg, [dog, cat]]\n",
+    "- [x/a.jpg, dog]\n- [b.jpg, dog, cat]\n",
+    "- labels: [dog]\n  image: x/a.jpg\n- image: b.jpg\n  labels: [dog, cat]\n",
+    "name: animals\nimages:\n- image: x/a.jpg\n  tags: [dog]\n- image: b.jpg\n  tags: [dog, cat]\n",
+)
+PAIR_LINES = '["x/a.jpg", ["dog"]]\n["b.jpg", ["dog", "cat"]]\n'
 BY_LABEL = {"cow": [], "dog": ["x/a.jpg", "b.jpg"], "cat": ["b.jpg"]}
 
 
@@ -37,8 +57,42 @@ BY_LABEL = {"cow": [], "dog": ["x/a.jpg", "b.jpg"], "cat": ["b.jpg"]}
             "- image: x/a.jpg\n  labels: [dog]\n- image: b.jpg\n  labels:\n  - dog\n  - cat\n",
         ),
         ("a.yml", "b.jpg: {cat: 1, dog: 1}\nx/a.jpg: {dog: yes, cat: no}\n"),
+        ("a.yml", "images:\n  x/a.jpg: [dog]\n  b.jpg: [dog, cat]\n"),
+        ("a.yml", "images:\n  x/a.jpg:\n    tags: [dog]\n  b.jpg:\n    tags: [dog, cat]\n"),
+        ("a.yml", "photos:\n- file: x/a.jpg\n  tags: [dog]\n- file: b.jpg\n  tags: [dog, cat]\n"),
         ("a.json", {"x/a.jpg": ["dog"], "b.jpg": ["dog", "cat"]}),
+        *(("a.yml", text) for text in YAML_LISTS),
+        *(("a.json", {"dataset": content}) for content in WRAPPED),
+        *(("a.json", {"format": "mine", "set": {"version": 2, "x": it}}) for it in WRAPPED),
+        ("a.json", [{name: labels} for name, labels in BY_PHOTO.items()]),
+        ("a.json", [{"data": {"image": name}, "tags": it} for name, it in BY_PHOTO.items()]),
+        *((name, PAIR_LINES) for name in ("a.jsonl", "a.json", "a.ndjson")),
         *(("a.json", {"version": 1, key: RECORDS}) for key in ("images", "data", "annotations")),
+        *(("a.json", {"info": {"year": 2026}, key: BY_PHOTO}) for key in ("images", "annotations")),
+        ("a.json", {"images": {name: {"labels": labels} for name, labels in BY_PHOTO.items()}}),
+        ("a.json", {name: {"tags": labels, "width": 9} for name, labels in BY_PHOTO.items()}),
+        ("a.json", {"x/a.jpg": {"labels": {"cat": 0, "dog": 1}}} | CAT),
+        ("a.json", {"images": [*BY_PHOTO], "labels": [*BY_PHOTO.values()], "version": 2}),
+        ("a.json", {"classes": ["dog", "cat"], "data": NUMBERED}),
+        ("a.json", {"id2label": {"0": "dog", "1": "cat"}, "data": NUMBERED}),
+        ("a.json", {"class_to_idx": {"dog": 0, "cat": 1}, "images": NUMBERED}),
+        (
+            "a.json",
+            {
+                "categories": [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}],
+                "images": [
+                    {"file_name": one["image"], "labels": one["labels"]} for one in NUMBERED
+                ],
+            },
+        ),
+        ("a.jsonl", "".join(f"{json.dumps({name: BY_PHOTO[name]})}\n" for name in BY_PHOTO)),
+        ("a.jsonl", json.dumps(BY_PHOTO)),
+        *(
+            (name, join.join(json.dumps(record, indent=2) for record in RECORDS))
+            for name, join in [("a.json", "\n"), ("a.jsonl", ""), ("a.json", "\n\n")]
+        ),
+        ("a.json", [*BY_PHOTO.items()]),
+        ("a.json", [[name, *labels] for name, labels in BY_PHOTO.items()]),
     ],
 )
 def test_photos_by_label_and_labels_by_photo_mean_the_same(tmp_path, caplog, name, content):
@@ -74,6 +128,40 @@ def test_one_record_may_take_several_lines(tmp_path):
     assert targets(read(tmp_path, "a.json", text)) == {"a.jpg": [1]}
 
 
+def test_names_without_endings_are_photos_if_all_have_labels_of_their_own(tmp_path):
+    content = {"x/a": {"tags": "dog"}, "b": {"tags": "dog, cat"}}
+    assert targets(read(tmp_path, "a.json", content)) == {"x/a": [0, 1], "b": [1, 1]}
+    with pytest.raises(DataError, match="expected a list of photos for each label"):
+        read(tmp_path, "a.json", content | {"info": {"year": 2026}})
+
+
+def test_a_name_that_is_there_twice_is_refused_as_one_would_be_lost(tmp_path):
+    text = '{"a.jpg": ["dog"], "b.jpg": ["cat"], "a.jpg": ["cat"]}'
+    for name in ("a.json", "a.jsonl"):
+        with pytest.raises(DataError, match=r"expected each key once, got 'a\.jpg' several times"):
+            read(tmp_path, name, text)
+
+
+def test_what_is_listed_as_absent_is_no_label_and_the_rest_is_unknown(tmp_path):
+    content = {"a.jpg": {"positive": ["dog"], "negative": ["cat"]}, "b.jpg": {"negative": ["dog"]}}
+    assert targets(read(tmp_path, "a.json", content)) == {"a.jpg": [1, 0], "b.jpg": [0, -1]}
+    content["b.jpg"]["positive"] = ["dog"]
+    with pytest.raises(DataError, match="expected 'dog' as present or absent, got both"):
+        read(tmp_path, "a.json", content)
+
+
+def test_names_in_the_file_count_before_those_beside_and_unsure_numbers_stay(tmp_path):
+    (tmp_path / "classes.txt").write_text("cow\nfox\n")
+    content = {"names": ["dog", "cat"], "data": NUMBERED}
+    assert read(tmp_path, "a.json", content).names == ("cat", "dog")
+    assert read(tmp_path, "a.json", content | {"names": ["dog"]}).names == ("cow", "fox")
+    ones = [{"image": "a.jpg", "labels": [1]}, {"image": "b.jpg", "labels": [2]}]
+    content = {"names": ["cow", "dog", "cat"], "data": ones}
+    assert read(tmp_path, "a.json", content).names == ("cow", "fox")
+    (tmp_path / "classes.txt").unlink()
+    assert read(tmp_path, "a.json", content).names == ("1", "2")
+
+
 def test_yaml_has_text_alone_so_that_no_is_a_label(tmp_path):
     assert read(tmp_path, "a.yaml", "a.jpg: [no, 1.0]\n").names == ("1.0", "no")
 
@@ -86,6 +174,7 @@ def test_yaml_has_text_alone_so_that_no_is_a_label(tmp_path):
         ("a.json", {"dog": ["a.jpg", 5]}, "'dog'"),
         ("a.json", {"dog": ["a", "b"]}, "'dog'"),
         ("a.json", {"x": {"dog": ["a.jpg"]}, "b.jpg": ["dog"]}, "'x'"),
+        ("a.jsonl", '{"a.jpg": ["dog"]}\n{"dog": 5}\n', "'dog'"),
         ("a.yaml", "dog: [a, b]\n", "'dog'"),
         ("a.yaml", "dog: [a.jpg]\ncat: 5\n", "'cat'"),
     ],
@@ -122,3 +211,30 @@ def test_photos_of_which_some_would_be_lost_or_without_labels_are_refused(
 def test_yaml_that_cannot_be_read_is_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, "a.yaml", text)
+
+
+def test_yaml_may_have_a_list_of_photos_for_each_split(tmp_path):
+    text = "train:\n- image: a.jpg\n  tags: [dog]\ntest:\n- image: b.jpg\n  tags: [cat]\n"
+    found = read(tmp_path, "a.yaml", text)
+    assert (found.names, found.splits) == (("cat", "dog"), ("train", "test"))
+
+
+def test_lists_of_what_is_so_and_what_is_not_may_lie_beside_the_photo(tmp_path):
+    rows = [
+        {"image": "a.jpg", "positive": ["dog"], "negative": ["sky"]},
+        {"image": "b.jpg", "positive": ["sky"]},
+    ]
+    found = read(tmp_path, "a.json", rows)
+    assert (found.names, found.targets.tolist()) == (("dog", "sky"), [[1, 0], [-1, 1]])
+    (tmp_path / "data.toml").write_text(found.origin.toml())
+    assert read_annotations(tmp_path / "data.toml", labels_only=True).hash() == found.hash()
+
+
+def test_what_a_program_wrote_is_refused_under_a_key_with_the_way_out(tmp_path):
+    coco = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": "dog"}],
+        "annotations": [{"image_id": 1, "category_id": 1}],
+    }
+    with pytest.raises(DataError, match=r"under 'dataset'.* 'jq \.dataset a.json > labels.json'"):
+        read(tmp_path, "a.json", {"dataset": coco})

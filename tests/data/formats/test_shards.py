@@ -139,6 +139,45 @@ def test_the_split_is_the_word_that_a_shard_begins_with(tmp_path):
     assert read_annotations(other).splits is None
 
 
+def test_the_split_may_be_the_folder_of_the_shards(tmp_path):
+    for folder, name in (("train", "val-0"), ("train", "1"), ("valid", "1")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write(tmp_path / folder / f"{name}.tar", {f"{name}.jpg": b"", f"{name}.txt": "cat"})
+    rows = read_annotations(tmp_path)
+    assert (rows.format, rows.splits) == ("shards", ("train", "train", "val"))
+    assert rows.relative_names[0] == "train/1.tar/1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("members", "photo"),
+    [
+        (["1.input.png", "1.target.txt"], "1.input.png"),
+        (["1.image.jpg", "1.mask.png", "1.labels.txt"], "1.image.jpg"),
+        (["1.jpg", "1.input.png", "1.txt", "1.caption.txt"], "1.jpg"),
+    ],
+)
+def test_a_part_of_the_name_may_say_what_a_member_is(tmp_path, members, photo):
+    texts = {"1.caption.txt": "dog"}
+    contents = {n: texts.get(n, "cat") if n.endswith("txt") else b"" for n in members}
+    rows = read_annotations(write(tmp_path / "a.tar", contents))
+    assert (rows.names, rows.relative_names) == (("cat",), (f"a.tar/{photo}",))
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (["1.input.png", "1.rgb.png"], "one photo a sample, got '1.input.png' and '1.rgb.png'"),
+        (
+            ["v1.2-a.jpg", "v1.2-a.txt"],
+            r"first dot of the name, got members such as 'v1",
+        ),
+    ],
+)
+def test_samples_whose_photo_is_not_plain_are_refused(tmp_path, members, told):
+    with pytest.raises(DataError, match=told):
+        read_annotations(write(tmp_path / "a.tar", dict.fromkeys(members, "cat")))
+
+
 @pytest.mark.parametrize("table", ["image,cat,dog\n{},1,\n", "image,labels\n{},cat\n"])
 @pytest.mark.parametrize("name", ["x/1.jpg", "train-0.tar/x/1.jpg"])
 def test_labels_may_be_in_a_csv_beside_the_shards(tmp_path, table, name):

@@ -1,3 +1,7 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tagsight.data.readers import read_annotations
@@ -25,6 +29,55 @@ def test_a_column_that_another_split_lacks_is_unknown_there(read):
         train___classes_DOT_csv="filename, dog, sky\na.jpg, 1, 0\n",
         valid___classes_DOT_csv="filename, dog\na.jpg, 0\n",
     ) == (("dog", "sky"), [[1, 0], [0, -1]], ("train", "val"))
+
+
+@pytest.mark.parametrize("name", ["labels_DOT_csv", "annotations_DOT_tsv", "my_DOT_csv"])
+def test_the_only_table_of_a_split_may_have_any_name(read, name):
+    mark = "\t" if name.endswith("tsv") else ","
+    assert read(
+        **{f"train__{name}": f"image{mark}labels\na.jpg{mark}dog\n"},
+        **{f"valid__{name}": f"image{mark}labels\na.jpg{mark}sky\n"},
+    ) == (("dog", "sky"), [[1, 0], [0, 1]], ("train", "val"))
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "first"),
+    [
+        ("classes.txt", "cat\ndog\nfox\n", 0),
+        ("classes.txt", "cat\ndog\nfox\n", 1),
+        ("label_map.json", '{"1": "cat", "2": "dog", "3": "fox"}', 1),
+    ],
+)
+@pytest.mark.parametrize("kind", ["txt", "json", "jsonl", "csv", "parquet"])
+def test_numbers_of_labels_are_named_from_those_of_all_splits(tmp_path, names, text, first, kind):
+    (tmp_path / names).write_text(text)
+    splits = {"train": {"images/a.jpg": [0, 2], "images/b.jpg": [2]}, "val": {"images/c.jpg": [1]}}
+    for split, labels in splits.items():
+        rows = [
+            {"image": photo, "labels": [one + first for one in found]}
+            for photo, found in labels.items()
+        ]
+        write_split(tmp_path, split, rows, kind)
+    found = read_annotations(tmp_path, labels_only=True)
+    assert (found.format, found.names) == ("split-folders", ("cat", "dog", "fox"))
+    assert found.targets.tolist() == [[1, 0, 1], [0, 0, 1], [0, 1, 0]]
+    assert found.splits == ("train", "train", "val")
+
+
+def write_split(folder, split, rows, kind):
+    if kind == "parquet":
+        (folder / split).mkdir()
+        pq.write_table(pa.Table.from_pylist(rows), folder / split / "metadata.parquet")
+        return
+    pairs = [(row["image"], [*map(str, row["labels"])]) for row in rows]
+    lines = {
+        "txt": [" ".join((photo, *labels)) for photo, labels in pairs],
+        "csv": ["image,labels", *(f"{photo},{';'.join(labels)}" for photo, labels in pairs)],
+        "json": [json.dumps(rows)],
+        "jsonl": [*map(json.dumps, rows)],
+    }
+    name = f"{split}_list.txt" if kind == "txt" else f"{split}.{kind}"
+    (folder / name).write_text("\n".join([*lines[kind], ""]))
 
 
 def test_a_list_of_classes_beside_boxes_is_no_table_of_photos(read):

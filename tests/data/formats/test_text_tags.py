@@ -130,3 +130,29 @@ def test_an_encoding_may_be_named(tmp_path):
     rows = read_annotations(tmp_path, options=options, labels_only=True)
     assert set(rows.names) == {"红色", "猫"}
     assert rows.origin.options.columns.encoding == "gb18030"
+
+
+@pytest.mark.parametrize("texts", ["labels", "captions", "elsewhere"])
+def test_files_may_be_in_a_folder_for_the_photos_of_another(tmp_path, texts):
+    for name, text in {"a": "dog, sky", "b": "sky"}.items():
+        for folder, ending, content in (("images", "jpg", ""), (texts, "txt", text)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.{ending}").write_text(content)
+    found = read_annotations(tmp_path / texts, images=tmp_path / "images")
+    assert (found.format, found.names, found.targets.tolist()) == (
+        "text-tags",
+        ("dog", "sky"),
+        [[1, 1], [0, 1]],
+    )
+    if texts != "elsewhere":
+        assert read_annotations(tmp_path).targets.tolist() == [[1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("line", ["a.jpg", "a"])
+def test_lists_of_photos_beside_files_of_tags_are_told(tmp_path, caplog, line):
+    for name, text in {"a.txt": "dog, sky", "b.txt": "sky", "cat.txt": f"{line}\n"}.items():
+        (tmp_path / name).write_text(text)
+    for photo in ("a.jpg", "b.jpg"):
+        (tmp_path / photo).touch()
+    assert read_annotations(tmp_path).names == ("dog", "sky")
+    assert "cat.txt not read, which list photos instead of tags" in caplog.text

@@ -54,6 +54,50 @@ def test_the_classes_of_a_photo_are_its_labels_and_a_missing_file_has_none(read,
     assert "val: 1 photo without a file of objects: none of the labels" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("splits", "places"),
+    [
+        (
+            "path: /home/me/set\ntrain: /home/me/set/images/train\nval: C:\\set\\images\\val\n",
+            ("", ""),
+        ),
+        ("path: datasets/set\ntrain: train\nval: ./val/\n", ("", "")),
+        ("train: set/images/train\nval: ../set/images/val\n", ("", "")),
+        ("train: train\nval: ../val\n", ("train/", "val/")),  # above images and labels
+    ],
+)
+def test_places_of_another_machine_or_above_the_photos_are_found(read, splits, places):
+    of = {"train": places[0], "val": places[1]}
+    if places[0]:
+        files = {
+            f"{split}/{kind}/{name}": text
+            for kind, split, name, text in (
+                (*name.split("__"), text) for name, text in PHOTOS.items()
+            )
+        }
+    else:
+        files = PHOTOS
+    rows, found = read(data_DOT_yaml=splits + TABLE, **files)
+    expected = {
+        (f"{of[split]}images/{photo}" if of[split] else f"images/{split}/{photo}"): row
+        for split, photo, row in ((*name.split("/")[1:], row) for name, row in EXPECTED.items())
+    }
+    assert {photo: [row[0], row[2], row[1]] for photo, row in found.items()} == expected
+    assert rows.split_sizes == {"train": 2, "val": 2}
+
+
+def test_lists_of_another_machine_are_found_and_a_missing_split_is_not_another(read):
+    lists = {
+        "train_DOT_txt": "/home/me/set/images/train/a.jpg\n/home/me/set/images/train/b.png\n",
+        "val_DOT_txt": "set/images/val/c.jpg\n./images/val/d.jpg\n",
+    }
+    rows, found = read(data_DOT_yaml=f"train: train.txt\nval: val.txt\n{TABLE}", **lists, **PHOTOS)
+    assert set(found) == set(EXPECTED)
+    assert rows.split_sizes == {"train": 2, "val": 2}
+    rows, _ = read(data_DOT_yaml=f"train: images/train\ntest: ../test/images\n{TABLE}")
+    assert rows.split_sizes == {"train": 2}
+
+
 def test_a_split_without_any_file_is_left_out(read, caplog):
     rows, _ = read(
         data_DOT_yaml=f"train: images/train\ntest: images/test\n{LIST}",

@@ -44,6 +44,16 @@ def test_files_that_are_too_large_or_refused_by_the_system_are_problems(photos, 
     assert long.reason == "cannot be read: File name too long"
 
 
+def test_a_name_that_is_no_text_is_a_problem_also_where_photos_are_known(photos, tmp_path):
+    odd = photos[2].rename(photos[2].with_name(os.fsdecode(b"odd\xff.jpg")))
+    given = [*photos[:2], odd]
+    limits = Limits(MAX_PIXELS, MAX_PHOTO_MEMORY)
+    with KnownPhotos(tmp_path / "known", limits, budget=10**9) as known:
+        check = check_photos(given, workers=2, known=known)
+    assert check.problems == ((odd, "expected a path in UTF-8, got other bytes: rename it"),)
+    assert check.hashes.keys() == {*photos[:2]}
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [

@@ -99,7 +99,7 @@ def test_a_tiff_has_no_more_strips_than_it_may():
     file = BytesIO(kinds.many_strips(2**17))
     require_few_strips(file)
     assert file.tell() == 0
-    with pytest.raises(TooLargeError, match="at most 131,072 strips or tiles, got 131,073"):
+    with pytest.raises(TooLargeError, match="tiles, got 131,073: save it as PNG"):
         require_few_strips(BytesIO(kinds.many_strips(2**17 + 1)))
     big = b"II+\0" + struct.pack("<LQQHHQQ", 8, 16, 1, 273, 16, 2**20, 0)
     with pytest.raises(TooLargeError, match="1,048,576"):

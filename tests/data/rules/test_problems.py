@@ -114,6 +114,14 @@ def test_the_rule_that_a_problem_names_mends_it():
     assert problem.message == "/photos/2.jpg: 'blue', 'blue red' contradict the rules"
 
 
+def test_a_problem_of_many_labels_is_told_in_a_line_that_can_be_read():
+    same = rows(tuple(f"label {number}" for number in range(9605)), [[1] * 9605, [0] * 9605])
+    (problem,) = label_problems(same)
+    assert len(problem.labels) == 9605
+    assert problem.message.endswith("a file of `label_rules` can make them one")
+    assert len(problem.message) < 500
+
+
 def test_a_label_that_says_that_nothing_is_there_is_never_beside_another():
     for table, told in (([[1, 0], [0, 1]], True), ([[1, 1], [0, 1]], False), ([[1, 0]], False)):
         found = label_problems(rows(("No Finding", "cat"), table))
@@ -126,7 +134,7 @@ def test_a_label_between_separators_makes_the_others_suspicious():
     problems = label_problems(rows(("dog;sea", "dog", "hot dog", "cat, fish", "rock # roll")))
     joined = [one for one in problems if one.kind == "joined"]
     assert [one.labels for one in joined] == [("dog;sea",)]
-    assert '`implies` "dog;sea=>dog" with `drop` "dog;sea"' in joined[0].message
+    assert '`implies` "dog;sea=>dog,sea" with `drop` "dog;sea"' in joined[0].message
 
 
 def test_names_that_options_cannot_write_are_referred_to_a_file():

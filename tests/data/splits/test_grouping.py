@@ -80,6 +80,9 @@ def test_time_does_not_grow_with_the_square_of_the_photos():
     traits = {f"{i}": PhotoTraits((9, 9), Look(code, (9, 9, 9))) for i, code in enumerate(codes)}
     check, start = checked(traits), process_time()
     assert near_twins(check) == ()
+    traits = {path: PhotoTraits((9, 9), Look(codes[0], (9, 9, 9))) for path in traits}
+    (group,) = near_twins(checked(traits))
+    assert len(group) == 20_000
     assert process_time() - start < 5
 
 

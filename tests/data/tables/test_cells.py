@@ -7,6 +7,7 @@ import pytest
 
 from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
 
 
 def table(*cells: str, column: str = "labels") -> str:
@@ -56,6 +57,24 @@ def test_words_that_move_about_in_their_cells_are_told(write_csv, caplog):
     assert "labels may be separated by spaces" in caplog.text
 
 
+BLANKS = ("red sky", "sky red", "red sea", "red", "sea", "sky", "hill")
+
+
+@pytest.mark.parametrize("name", ["", "once"])
+def test_blanks_separate_words_that_are_all_labels_alone(write_csv, caplog, name):
+    cells = [*BLANKS, *filter(None, [name])]
+    assert labels_of(write_csv(table(*cells))) == [{*cell.split()} for cell in cells]
+    assert "labels are taken to be separated by spaces, such as 'red sky'" in caplog.text
+    rows = "".join(f"{number}.jpg: {cell}\n" for number, cell in enumerate(cells))
+    assert labels_of(write_csv(rows)) == [{*cell.split()} for cell in cells]
+
+
+@pytest.mark.parametrize("names", [["polar bear", "brown bear", "bear"], ["sea lion"]])
+def test_names_of_several_words_stay_whole_if_they_are_not_all_labels_alone(write_csv, names):
+    cells = ["red", "sea", "lion", *names, "hill"]
+    assert labels_of(write_csv(table(*cells))) == [{cell} for cell in cells]
+
+
 @pytest.mark.parametrize(
     "cell",
     [
@@ -78,6 +97,16 @@ def test_lists_are_read_in_every_notation(write_csv, cell):
 @pytest.mark.parametrize("cell", ["", "[]", "set()", "frozenset()", "nan", "None", "NULL", "[nan]"])
 def test_an_empty_list_has_no_label(write_csv, cell):
     assert labels_of(write_csv(table("['red']", cell))) == [{"red"}, set()]
+
+
+@pytest.mark.parametrize("mark", ["->", "=>", "=", "|", ":", "-", "\u2013", ";", "?", "\u2192"])
+def test_what_has_no_letter_or_digit_is_no_label_and_is_told_once(write_csv, caplog, mark):
+    rows = f"a.jpg {mark} red\nb.jpg {mark} \U0001f436\n"
+    assert labels_of(write_csv(rows)) == [{"red"}, {"\U0001f436"}]
+    assert labels_of(write_csv(f"image,label,conf\na.jpg,{mark},1\na.jpg,red,1\n")) == [{"red"}]
+    assert caplog.text.count("without a letter or a digit: no label") <= 2
+    with pytest.raises(DataError, match="labels with a letter or a digit, got only '\\*'"):
+        labels_of(write_csv("image,labels\na.jpg,*\n"))
 
 
 def test_quotation_marks_within_labels_stay(write_csv):

@@ -148,3 +148,28 @@ def test_a_line_that_repeats_another_is_left_out_and_counted(write_csv, caplog):
         rows = read_annotations(write_csv("image,cat,dog\na.jpg,1,0\nb.jpg,0,0\na.jpg,1,0\n"))
     assert len(rows) == 2
     assert "1 line left out as repeated" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# my photos\n# of May\nimage,labels\na.jpg,dog\nb.jpg,dog;sky\n",
+        "# dog, sky: as seen\nimage,dog,sky\na.jpg,1,0\n# later\nb.jpg,1,1\n",
+        "image\tlabels\n# one, two, three\na.jpg\tdog\n#\nb.jpg\tdog|sky\n",
+        "# my photos\na.jpg dog\nb.jpg dog sky\n# the end\n",
+        "## my photos\na.jpg: dog\nb.jpg: dog, sky\n",
+        '# my "photos"\nimage,labels\na.jpg,dog\nb.jpg,"dog,sky"\n',
+    ],
+)
+def test_comments_are_no_rows_and_are_counted(write_csv, caplog, content):
+    caplog.set_level("INFO")
+    rows = read_annotations(write_csv(content))
+    assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 0], [1, 1]])
+    lines = sum(line.startswith("#") for line in content.splitlines())
+    assert f"comments, which begin with #: {lines} line" in caplog.text
+
+
+def test_a_mark_before_a_number_or_a_header_makes_no_comment(write_csv):
+    numbers = write_csv("# image,labels\n#1,dog\n#2,sky\n")
+    rows = read_annotations(numbers, labels_only=True)
+    assert (rows.names, len(rows)) == (("dog", "sky"), 2)

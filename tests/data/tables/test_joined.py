@@ -46,6 +46,22 @@ def test_rows_and_cells_may_be_missing_which_says_nothing(tmp_path):
     assert targets(found) == {"0a.jpg": [1, -1, -1], "b_1.jpg": [-1, 0, 1]}
 
 
+def test_half_of_the_rows_may_be_missing_and_labels_may_have_the_mark(tmp_path):
+    labels = ("any", "no_bleed", "x_bleed")
+    every = [f"ID_{photo}_{label}" for photo in "abcde" for label in labels]
+    found = read(tmp_path, "ID,Label", "10" * 4, every[::2])
+    assert (found.names, found.relative_names[0]) == (labels, "ID_a")
+    assert targets(found)["ID_a"] == [1, -1, 0]
+    ids = [f"a_{photo}.jpg_{label}" for photo in "abc" for label in labels]
+    assert read(tmp_path, "Image_Label,Present", "1" * 9, ids).names == labels
+
+
+def test_rows_may_be_sorted_by_label(tmp_path):
+    ids = [f"ID_{number:05}_{label}" for label in LABELS for number in range(12_000)]
+    found = read(tmp_path, "ID,Label", "1" * len(ids), ids)
+    assert (found.names, len(found)) == (LABELS, 12_000)
+
+
 @pytest.mark.parametrize(
     ("header", "ids"),
     [

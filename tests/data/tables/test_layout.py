@@ -67,7 +67,18 @@ OPEN = "ImageID,Source,LabelName,Confidence\na,human,/m/1,1\na,human,/m/2,0\nb,h
             *("csv-columns", ("dog",), [[1], [0], [1]], ("train", "val", "test")),
         ),
         ("a.jpg dog sky\nb.jpg sky\n", "csv-list", ("dog", "sky"), [[1, 1], [0, 1]], None),
+        *(
+            (f"{line}\nb.jpg{mark}sky\n", "csv-list", ("dog", "sky"), [[1, 1], [0, 1]], None)
+            for mark, line in [
+                (" -> ", "a.jpg -> dog sky"),
+                (" = ", "a.jpg = dog, sky"),
+                (": ", "C:\\photos\\a.jpg: dog, sky"),
+                (":", "a.jpg:dog;sky"),
+                (":\t", "a.jpg:\tdog\tsky"),
+            ]
+        ),
         ("a.jpg,9,8,70,60,dog\na.jpg,1,2,3,4,cat\n", "csv-long", ("cat", "dog"), [[1, 1]], None),
+        ("dog,sky\na.jpg,b.jpg\n,a.jpg\n", "csv-long", ("dog", "sky"), [[1, 1], [0, 1]], None),
         ("image,labels\na.jpg,0\nb.jpg,1\n", "csv-list", ("0", "1"), [[1, 0], [0, 1]], None),
         ("image,labels,,\na.jpg,dog,,\n", "csv-list", ("dog",), [[1]], None),
     ],
@@ -167,3 +178,70 @@ def test_the_truth_decides_before_tags_that_say_something_else(tmp_path):
     rows = 'data/a.jpg,"train,seen",dog\ndata/b.jpg,"train,seen",sky\n'
     (tmp_path / "t.csv").write_text(f"filepath,tags,ground_truth\n{rows}")
     assert read_annotations(tmp_path / "t.csv", labels_only=True).names == ("dog", "sky")
+
+
+@pytest.mark.parametrize("name", ["reviewed", "is_verified", "Checked", "needs_review", "geprüft"])
+def test_flags_of_rows_are_no_labels_beside_others_and_are_told(write_csv, tmp_path, caplog, name):
+    table = write_csv(f"image,{name},dog\na.jpg,1,0\nb.jpg,0,1\n")
+    rows = read_annotations(table, labels_only=True)
+    records = tmp_path / "rows.jsonl"
+    records.write_text(f'{{"image": "a.jpg", "dog": 1, "{name}": 0}}\n', "utf-8")
+    for found in (rows, read_annotations(records, labels_only=True)):
+        assert found.names == ("dog",)
+    assert caplog.text.count(f"{name!r} is taken for a flag of rows") == 2
+    alone = write_csv(f"image,{name}\na.jpg,1\nb.jpg,0\n")
+    assert read_annotations(alone, labels_only=True).names == (name,)
+
+
+def test_what_may_be_a_flag_of_rows_is_a_label_and_is_asked_about(write_csv, caplog):
+    rows = read_annotations(write_csv("image,ok,dog\na.jpg,1,0\nb.jpg,0,1\n"), labels_only=True)
+    assert rows.names == ("ok", "dog")
+    assert "'ok' is read as a label; if it says something of the row" in caplog.text
+
+
+def test_a_flag_that_leaves_little_for_training_is_told(write_csv, caplog):
+    table = "image,is_valid,dog\na.jpg,1,0\nb.jpg,1,1\nc.jpg,0,1\n"
+    rows = read_annotations(write_csv(table), labels_only=True)
+    assert rows.splits == ("val", "val", "train")
+    assert "only 1 of 3 photos for training by 'is_valid'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "splits"),
+    [
+        ("dicom_id,split,dog\na,train,1\nb,validate,0\n", ("dog",), ("train", "val")),
+        ("X1,image,dog\n0,a.jpg,1\n1,b.jpg,0\n", ("dog",), None),
+        ("image,dog,notes\na.jpg,1,\nb.jpg,0,\n", ("dog",), None),
+        ("...1,image,dog\n0,a.jpg,1\n1,b.jpg,0\n", ("dog",), None),
+        ("lfd. Nr.;Bild;Hund\n0;a.jpg;1\n1;b.jpg;0\n", ("Hund",), None),
+    ],
+)
+def test_ids_and_numbers_of_rows_in_other_programs_are_no_labels(write_csv, table, names, splits):
+    rows = read_annotations(write_csv(table), labels_only=True)
+    assert (rows.names, rows.splits) == (names, splits)
+    assert rows.targets.tolist() == [[1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.csv", "id,name\n0,cat\n1,dog\n2,fox\n"),
+        ("class_names.csv", "cat;0\ndog;1\nfox;2\n"),
+        ("id2label.json", '{"0": "cat", "1": "dog", "2": "fox"}'),
+        ("class_to_idx.json", '{"fox": 2, "cat": 0, "dog": 1}'),
+        ("classes.json", '["cat", "dog", "fox"]'),
+    ],
+)
+def test_numbers_of_labels_are_named_by_tables_and_json_beside(write_csv, tmp_path, name, text):
+    table = write_csv("image,labels\na.jpg,1 2\nb.jpg,2\nc.jpg,1\n")
+    (tmp_path / name).write_text(text)
+    assert read_annotations(table, labels_only=True).names == ("dog", "fox")
+    (tmp_path / name).write_text("image,label\na,0\nb,0\n")  # of something else
+    assert read_annotations(table, labels_only=True).names == ("1", "2")
+
+
+def test_marks_that_join_labels_beside_another_separator_are_told(write_csv, caplog):
+    cells = ["red", "blue/red", "green", "blue/green", "red;green"]
+    rows = "".join(f"{place}.jpg,{cell}\n" for place, cell in enumerate(cells))
+    read_annotations(write_csv(f"image,labels\n{rows}"), labels_only=True)
+    assert "separated by ';', but '/' joins others, such as 'blue/red'; write one" in caplog.text

@@ -69,6 +69,13 @@ def test_tags_that_nobody_gave_make_no_label():
         rows(tags("", "dog"), tags())
 
 
+def test_folders_with_sidecars_of_a_model_alone_may_be_the_labels(tmp_path):
+    inside = [tmp_path / "dog" / "a.jpg", tmp_path / "sky" / "b.jpg"]
+    unsure = [tags("", "dog"), tags("", "sky")]
+    with pytest.raises(DataError, match="names of its folders are labels, give `format=label-fol"):
+        labelled_by_tags(tmp_path, inside, unsure)
+
+
 @pytest.mark.parametrize(
     ("options", "names"), [({}, ["dog"]), ({"every_label": True}, ["dog", "once"])]
 )

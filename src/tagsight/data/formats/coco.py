@@ -15,6 +15,7 @@ from tagsight.data.format import Format, Labelled
 from tagsight.data.formats import imaterialist
 from tagsight.data.formats.coco_instances import no_objects, read_instances
 from tagsight.data.formats.label_studio_values import without_prefixes
+from tagsight.data.formats.record_keys import LABEL_KEYS, first_key
 from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import log_confidences, log_nameless
 from tagsight.data.source import is_file
@@ -67,6 +68,9 @@ def _is_coco(file: Path) -> bool:
     lists = [key for key in KEYS if keys.get(key) == "["]
     if top != "{" or has_lines or is_other or not {*lists} - {"categories"}:
         return False
+    photo = outline(file, "images").keys
+    if KEYS["images"] not in photo and first_key(LABEL_KEYS, photo) is not None:
+        return False  # photos with labels of their own
     has_entries = len(lists) > 1 or KEYS[lists[0]] in outline(file, lists[0]).keys
     return has_entries and not imaterialist.recognises(file)
 

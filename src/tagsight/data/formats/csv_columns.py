@@ -11,7 +11,8 @@ import torch
 
 from tagsight.data.format import Format
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
-from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.layout import layout_of
+from tagsight.data.tables.messages import log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one, unsettled
 from tagsight.data.tables.name_files import NAME_FILES, name_files
 from tagsight.data.tables.names import TARGETS, UNKNOWN, is_number, target_of

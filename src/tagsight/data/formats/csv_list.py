@@ -10,10 +10,10 @@ import numpy as np
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name
-from tagsight.data.tables.cells import SeparatorSearch, Vocabulary, without_decimals
+from tagsight.data.tables.cells import SeparatorSearch, Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
-from tagsight.data.tables.layout import layout_of, log_layout
-from tagsight.data.tables.name_files import named_by_number
+from tagsight.data.tables.layout import layout_of
+from tagsight.data.tables.messages import log_layout
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
@@ -120,11 +120,12 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
             raise photos.contradiction(row.number, row.photo)
     if not vocabulary.names and not any(any(table.column(place)) for place in layout.labels):
         raise unfilled(table.where(), [table.names[place] for place in layout.labels])
+    vocabulary.warn_of_marks(table.source)
     if options.columns.separator is None:
         _require_labels(vocabulary.names, table)
     log_layout(table, layout, f"labels {' and '.join(dict.fromkeys(map(str, separators)))}")
     photos.warn_of_repeated()
-    described = named_by_number(without_decimals(vocabulary.names), *table.beside)
+    described = table.named(vocabulary.names)
     names = sorted(set(described))
     targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
     place = {name: index for index, name in enumerate(names)}

@@ -14,14 +14,15 @@ import numpy as np
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Columns, Format
 from tagsight.data.source import clean_name
-from tagsight.data.tables.cells import Vocabulary, without_decimals
+from tagsight.data.tables.cells import Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.joined import JoinedTable, is_joined
-from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.layout import layout_of
+from tagsight.data.tables.messages import log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one
-from tagsight.data.tables.name_files import named_by_number
 from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.pairs import paired
+from tagsight.data.tables.photo_columns import PhotoColumnsTable, has_photo_columns
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.text import text_of
 from tagsight.errors import DataError
@@ -90,10 +91,14 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
     table = CsvTable(source, options.columns)
+    other: JoinedTable | PhotoColumnsTable | None = None
     if is_joined(table, options.columns):
-        joined = JoinedTable(table)
+        other = JoinedTable(table)
+    elif has_photo_columns(table, options.columns):
+        other = PhotoColumnsTable(table)
+    if other is not None:
         own = Columns(encoding=table.encoding)
-        return [replace(read_table(joined, joined.layout, options), columns=own)]
+        return [replace(read_table(other, other.layout, options), columns=own)]
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 
@@ -122,6 +127,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
                 rows.append(row.photo)
                 columns.append(label)
                 values.append(present)
+    vocabulary.warn_of_marks(table.source)
     settle_minus_one(values, ("all rows",), table.source)
     absent = 0 in values or UNKNOWN in values
     log_layout(table, layout, "one label a row")
@@ -218,7 +224,7 @@ def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytear
 def _described(names: list[str], table: Table) -> list[str]:
     """Translate the codes of Open Images by the file of descriptions beside the table."""
     if not all(map(CODE.fullmatch, names)):
-        return named_by_number(without_decimals(names), *table.beside)
+        return table.named(names)
     folders = table.folders(None)[:1]
     files = sorted(file for folder in folders for file in folder.glob(DESCRIPTIONS))
     if len(files) != 1:

@@ -18,7 +18,7 @@ from tagsight.data.source import clean_name, is_file, photo_path, require_file
 from tagsight.data.tables.named_rows import delimiter_of, header_of
 from tagsight.data.tables.names import is_address, is_photo
 from tagsight.data.tables.text import records
-from tagsight.data.taxa import is_species
+from tagsight.data.taxa import species_in
 from tagsight.data.xml_files import elements, root_name
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -103,7 +103,7 @@ def recognises(source: Path) -> bool:
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read the species of the occurrences that a photo is of as its labels; others are absent.
 
-    The name of a species is without its authors where the archive has it so. Photos of which only
+    The name of a species is without its authors and what is below a species. Photos of which only
     a genus or the like is known are left out; beside a species, they make other labels unknown.
 
     Args:
@@ -221,7 +221,7 @@ def _species(row: Mapping[str, str], where: str) -> str | None:
     name = row.get("species") or (f"{genus} {epithet}" if genus and epithet else "")
     if not name and "species" not in row and row.get("taxonRank", "").lower() not in ABOVE_SPECIES:
         name = row.get("scientificName", "")
-        name = name if is_species(name) or "taxonRank" in row else ""
+        name = species_in(name) or (name if "taxonRank" in row else "")
     return clean_name(name, where) or None
 
 

@@ -46,7 +46,7 @@ def _files(source: Path) -> list[Path]:
 
 def _is_datumaro(file: Path) -> bool:
     top, keys, _ = outline(file)
-    return top == "{" and keys.get("categories") == "{"
+    return top == "{" and keys.get("categories") == "{" and "images" not in keys
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats import imaterialist
 from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key, joined_records
+from tagsight.data.formats.record_shapes import has_labels, is_record
 from tagsight.data.formats.records import read_records
 from tagsight.data.formats.records_by_name import (
-    YAML_ENDINGS,
+    has_pairs,
     has_photos_by_label,
+    has_photos_within,
     has_splits,
-    is_yaml_of_photos,
-    read_yaml,
     records_by_name,
+    records_in,
+    wrapper_of,
 )
+from tagsight.data.formats.yaml_records import ENDINGS as YAML_ENDINGS
+from tagsight.data.formats.yaml_records import is_yaml_of_photos, read_yaml
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
 from tagsight.data.strangers import stranger_at
+from tagsight.data.tables.name_files import named_by_number, named_within
 from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
+
+Part: TypeAlias = "tuple[list[Any], str | None]"
+"""Records, and their split."""
 
 ENDINGS = (".jsonl", ".ndjson")
 WHAT = "an object with a photo and its labels"
@@ -41,9 +50,6 @@ ELSEWHERE = frozenset(
     {"categories", "samples", "label_classes", "metainfo", "detection_categories", "inputs"}
 )
 """Keys that other formats have beside a list of photos."""
-
-REFERENCE = "category_id"
-"""Key that refers to another list, as in COCO."""
 
 
 def recognises(source: Path) -> bool:
@@ -59,44 +65,56 @@ def recognises(source: Path) -> bool:
     top, keys, _ = outline(source)
     if not top:
         return is_yaml_of_photos(source)
-    if top == "{" and keys and all(map(is_photo, keys)):
+    if keys and all(map(is_photo, keys)):
+        return True
+    if has_pairs(source) or has_pairs(source, lines=True):
         return True
     if stranger_at(source):
         return False
-    return _nested(source) is not None or has_splits(source) or _has_records(source)
+    if _nested(source) is not None or has_splits(source) or has_photos_within(source):
+        return True
+    return bool(wrapper_of(source)) or _has_records(source)
 
 
 def _has_records(source: Path) -> bool:
     """Return whether a file begins with a record, or is an object that stands for several."""
     top, keys, lines = outline(source)
     is_object = top == "{" and not lines and not source.name.lower().endswith(ENDINGS)
-    others = OTHERS if is_object or top == "[" else OTHERS - {"annotations"}
+    photo = first_key(PHOTO_KEYS, keys)
+    is_line = not is_object and (top == "{" or (photo is not None and keys[photo] == "{"))
+    others = OTHERS - {"annotations"} if is_line else OTHERS
+    if photo is None and not is_object and _holds_photo(source):
+        others -= {"data"}
+        photo = "data"
     if others.intersection(map(str.lower, keys)):
         return False
-    photo = first_key(PHOTO_KEYS, keys)
     if photo is None:
         return has_photos_by_label(source)
     return not is_object or keys[photo] in "[{" or first_key(LABEL_KEYS, keys) is not None
 
 
+def _holds_photo(source: Path) -> bool:
+    """Return whether a file begins with a record whose photo is in an object beside its labels."""
+    keys = outline(source).keys
+    inner = [outline(source, key).keys for key, mark in keys.items() if mark == "{"]
+    photos = [one for one in inner if first_key(PHOTO_KEYS, one) is not None]
+    return len(photos) == 1 and has_labels(keys)
+
+
 def _nested(source: Path) -> str | None:
     """Return the first key under which an object has a list of records with labels, or None."""
     top, keys, lines = outline(source)
-    if top != "{" or lines or not ELSEWHERE.isdisjoint(keys) or imaterialist.recognises(source):
+    elsewhere = ELSEWHERE.intersection(keys)
+    if top != "{" or lines or elsewhere - {"categories"} or imaterialist.recognises(source):
         return None
     for key in (key for key, mark in keys.items() if mark == "["):
-        if _is_record(outline(source, key).keys):
+        record = outline(source, key).keys
+        if is_record(record) and not (elsewhere and "id" in record):  # to which COCO refers
             return key
     return None
 
 
-def _is_record(keys: Iterable[str]) -> bool:
-    """Return whether an object with some keys is a photo with its labels."""
-    has_both = first_key(PHOTO_KEYS, keys) and first_key(LABEL_KEYS, keys)
-    return bool(has_both) and REFERENCE not in keys
-
-
-def _parts(source: Path, content: Mapping[str, Any]) -> list[tuple[list[Any], str | None]]:
+def _parts(source: Path, content: Mapping[str, Any]) -> list[Part]:
     """Return the list of records of an object, or that of each split, with the split.
 
     Raises:
@@ -105,7 +123,7 @@ def _parts(source: Path, content: Mapping[str, Any]) -> list[tuple[list[Any], st
     found = {
         key: value
         for key, value in content.items()
-        if isinstance(value, list) and value and isinstance(value[0], dict) and _is_record(value[0])
+        if isinstance(value, list) and value and isinstance(value[0], dict) and is_record(value[0])
     }
     splits = {key: SPLIT_NAMES.get(key.lower()) for key in found}
     if len(found) > 1 and not all(splits.values()):
@@ -117,15 +135,18 @@ def _parts(source: Path, content: Mapping[str, Any]) -> list[tuple[list[Any], st
     return [(records, splits[key]) for key, records in found.items()]
 
 
-def read(source: Path, options: ReadOptions) -> list[Labelled]:
+def read(source: Path, options: ReadOptions, *, is_part: bool = False) -> list[Labelled]:
     r"""Read records by the rules of `read_records`.
 
     Args:
-        source: A file with an object a line, or a list of objects, perhaps under a key; or one
-            object with a photo's labels by its name, a label's photos by its own, or a list, or an
-            object, for each column, as pandas writes. A list, or one object, may be YAML.
+        source: A file with an object a line, or a list of objects, perhaps under a key, or of
+            lists that begin with a photo; or one object with a photo's labels by its name, a
+            label's photos by its own, or a list, or an object, for each column, as pandas writes.
+            An object with one of these, beside nothing else but text and numbers, is passed over.
+            A list, or one object, may be YAML.
         options: Columns; folder of the photos, by default that of the file. Photos that are inside
             are written to the cache.
+        is_part: Whether labels that are numbers are named later, by a file for several parts.
 
     Raises:
         DataError: If a record cannot be understood.
@@ -141,25 +162,52 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.photos, found.names, found.targets.tolist()
         (('a.jpg', 'b.jpg'), ('dog',), [[1], [0]])
     """
-    top, _, lines = outline(source)
-    parts: list[tuple[list[Any], str | None]]
-    if not top and source.suffix.lower() in YAML_ENDINGS:
-        parts = [(read_yaml(source), None)]
-    elif top == "[":
-        parts = [(read_json(source, list, f"a list of objects, each {WHAT}"), None)]
-    elif _nested(source) is not None:
-        parts = _parts(source, read_json(source, dict, WHAT))
-    elif top == "{" and not lines and not source.name.lower().endswith(ENDINGS):
-        parts = [(records_by_name(source, read_json(source, dict, WHAT)), None)]
+    content = _content(source)
+    if isinstance(content, list):
+        parts: list[Part] = [(records_in(source, content), None)]
+        content = {}
     else:
-        parts = [([record for _, record in read_json_lines(source, WHAT)], None)]
+        is_yaml = source.suffix.lower() in YAML_ENDINGS
+        wrapper = () if is_yaml else wrapper_of(source)
+        for key in wrapper:
+            content = content[key]
+        is_listed = is_yaml or bool(wrapper) or _nested(source) is not None
+        parts = _parts(source, content) if is_listed else []
+        parts = parts or [(records_by_name(source, content), None)]
     for number, record in enumerate(chain.from_iterable(records for records, _ in parts), 1):
         if not isinstance(record, dict):
             msg = f"{source}: record {number}: expected {WHAT}, got {shortened(record)}"
             raise DataError(msg)
     base = source.parent
-    part = read_records(source, joined_records(str(source), parts), options, usual_folders(base))
-    return [with_class_names(part, base)]
+    records, folders = joined_records(str(source), parts), usual_folders(base)
+    part = read_records(source, records, options, folders, is_part=True)
+    named = named_within(part.names, source, content)
+    if not is_part:
+        named = named_by_number(named, source, base)
+    return [with_class_names(_renamed(part, named), base)]
+
+
+def _content(source: Path) -> Any:  # noqa: ANN401 - plain-data border
+    """Return what a file holds: an object, or a list."""
+    top, _, lines = outline(source)
+    if not top and source.suffix.lower() in YAML_ENDINGS:
+        return read_yaml(source)
+    if top == "[" and not has_pairs(source, lines=True):
+        return read_json(source, list, f"a list, each {WHAT}")
+    is_line = source.name.lower().endswith(ENDINGS) and _nested(source) is None
+    if top == "{" and not lines and not is_line:
+        return read_json(source, dict, WHAT, once=True)
+    if top == "[":
+        return [one for _, one in read_json_lines(source, WHAT, once=True, kind=list)]
+    return [one for _, one in read_json_lines(source, WHAT, once=True)]
+
+
+def _renamed(part: Labelled, names: Sequence[str]) -> Labelled:
+    """Give labels other names, sorted by them."""
+    if (*names,) == part.names or len(set(names)) < len(names):
+        return part
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return replace(part, names=tuple(sorted(names)), targets=part.targets[:, order])
 
 
 FORMAT = Format(

@@ -1,4 +1,4 @@
-"""Label Studio's exports: JSON here, JSON_MIN and CSV in `label_studio_rows`."""
+"""Label Studio's exports and storage: JSON here, JSON_MIN and CSV in `label_studio_rows`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.formats.label_studio_rows import read_rows
+from tagsight.data.formats.label_studio_storage import is_storage, stored_tasks
 from tagsight.data.formats.label_studio_values import (
     folders,
     labels_in,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tagsight.data.format import Labelled, ReadOptions
+    from tagsight.data.format import Columns, Labelled, ReadOptions
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Answer(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is one of Label Studio's exports.
+    """Return whether a file is one of Label Studio's exports, or a folder its target storage.
 
     Example:
         >>> from pathlib import Path
@@ -63,7 +64,7 @@ def recognises(source: Path) -> bool:
         >>> recognises(file)
         True
     """
-    return _is_json(source) or is_label_studio(source)
+    return _is_json(source) or is_storage(source) or is_label_studio(source)
 
 
 def _is_json(source: Path) -> bool:
@@ -82,10 +83,11 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     questions about the whole photo offer are named with their control, ``indoor: yes``.
 
     Args:
-        source: JSON, JSON_MIN or CSV.
+        source: JSON, JSON_MIN or CSV; or a folder that Label Studio has synced annotations to, a
+            file for each.
         options: Folder of the photos, by default that of the file; and Label Studio's own folder of
             files, for uploads and local storage. Photos that are in tasks (``data:``) are written
-            to the cache.
+            to the cache. Columns of JSON_MIN and CSV.
 
     Raises:
         DataError: If the file cannot be understood.
@@ -103,27 +105,35 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('data/a.jpg',), ('dog', 'sky'))
     """
     inside = PhotosInside(source, write=options.write_photos)
-    if _is_json(source):
-        photos = _tasks(source, inside)
+    base = source / "annotations" if source.is_dir() else source
+    if source.is_dir() or _is_json(source):
+        _require_no_columns(source, options.columns)
+        tasks = stored_tasks(source) if source.is_dir() else _tasks(source)
+        photos = _photos(source, tasks, inside)
     else:
-        photos = read_rows(source, inside, options.columns.encoding)
+        photos = read_rows(source, inside, options.columns)
     inside.log()
-    table = tabulate(source, photos, folders=inside.folders(folders(source, options)))
+    table = tabulate(source, photos, folders=inside.folders(folders(base, options)))
     names = [str(photo) for photo in table.photos]
-    return [replace(table, other_names=without_prefixes(names))]
+    return [replace(table, other_names=without_prefixes(names), columns=options.columns)]
 
 
-def _tasks(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
+def _require_no_columns(source: Path, columns: Columns) -> None:
+    if named := [name for name in columns.options if name != "encoding"]:
+        msg = f"expected rows of labels for `{named[0]}`, got tasks at {source}, with no columns"
+        raise DataError(msg)
+
+
+def _tasks(source: Path) -> list[Any]:
     what = "a list of tasks"
-    if outline(source).top == "{":  # one task, or one a line
-        lines = outline(source).lines or source.suffix.lower() in {".jsonl", ".ndjson"}
-        tasks = (
-            [task for _, task in read_json_lines(source, "a task")]
-            if lines
-            else [read_json(source, dict, what)]
-        )
-    else:
-        tasks = read_json(source, list, what)
+    if outline(source).top == "[":
+        return read_json(source, list, what)
+    if outline(source).lines or source.suffix.lower() in {".jsonl", ".ndjson"}:
+        return [task for _, task in read_json_lines(source, "a task")]
+    return [read_json(source, dict, what)]
+
+
+def _photos(source: Path, tasks: Sequence[Any], inside: PhotosInside) -> list[PhotoLabels]:
     answers = dict(_answered(source, tasks))
     if not answers:
         msg = (
@@ -231,10 +241,12 @@ def _list(entry: dict[str, Any], key: str, where: str) -> list[Any]:
 
 FORMAT = Format(
     "label-studio",
-    "an export of Label Studio: JSON, JSON_MIN or CSV",
+    "an export of Label Studio: JSON, JSON_MIN or CSV; or the folder of its target storage",
     '[{"data": {"image": "/data/upload/1/0a1b2c3d-a.jpg"},\n'
     '  "annotations": [{"result": [{"from_name": "tags", "value": {"choices": ["dog"]}}]}]}]',
     recognises,
     read,
+    certain=True,
+    has_columns=True,
     is_text=True,
 )

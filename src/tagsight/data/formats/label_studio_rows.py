@@ -6,6 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from tagsight.data.format import DEFAULTS
 from tagsight.data.formats.label_studio_values import labels_in, photo_field, task_photo
 from tagsight.data.json_files import outline, read_json
 from tagsight.data.photo_labels import PhotoLabels
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tagsight.data.format import Columns
     from tagsight.data.photos.inside import PhotosInside
 
 
@@ -34,13 +36,18 @@ LABEL_COLUMNS = frozenset(
 """Names of columns whose plain text is a label: Label Studio writes a single choice so."""
 
 
-def read_rows(source: Path, inside: PhotosInside, encoding: str | None = None) -> list[PhotoLabels]:
+def read_rows(
+    source: Path, inside: PhotosInside, columns: Columns = DEFAULTS.columns
+) -> list[PhotoLabels]:
     r"""Read a row for each annotation; the task's own fields are in it beside the labels.
+
+    Labels that several columns have are named with their column, ``indoor: yes``.
 
     Args:
         source: The file.
         inside: Takes photos that are inside the file.
-        encoding: Encoding of a CSV, if the user names it.
+        columns: Columns of the photo and of labels, and the encoding of a CSV, if the user names
+            them.
 
     Raises:
         DataError: If the file cannot be understood, or no column holds labels.
@@ -54,10 +61,10 @@ def read_rows(source: Path, inside: PhotosInside, encoding: str | None = None) -
         >>> row.photo, row.present
         ('a.jpg', {'dog'})
     """
-    is_json = outline(source).top == "["
-    rows = (
-        read_json(source, list, "a list of rows") if is_json else list(_csv_rows(source, encoding))
-    )
+    if outline(source).top == "[":
+        rows = read_json(source, list, "a list of rows")
+    else:
+        rows = list(_csv_rows(source, columns.encoding))
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             msg = f"{source}: [{number}]: expected a row as an object, got {str(row)[:80]!r}"
@@ -65,14 +72,46 @@ def read_rows(source: Path, inside: PhotosInside, encoding: str | None = None) -
     if not rows:
         msg = f"{source}: expected rows, got none"
         raise DataError(msg)
-    photo = photo_field(rows, str(source))
-    columns = _label_columns(source, rows, photo)
+    keys = _keys(source, rows, columns)
+    photo = columns.image_column or photo_field(rows, str(source))
+    labelled = _label_columns(source, rows, [key for key in keys if key != photo], columns)
+    said = [
+        {column: _labels(row.get(column), f"{source}: row {number}") for column in labelled}
+        for number, row in enumerate(rows, 1)
+    ]
+    shared = _shared(source, said)
     found = []
-    for number, row in enumerate(rows):
-        where = f"{source}: row {number + 1}"
-        labels = set().union(*(_labels(row.get(column), where) for column in columns))
-        found.append(PhotoLabels(task_photo(row.get(photo), where, inside), labels))
+    for number, (row, labels) in enumerate(zip(rows, said, strict=True), 1):
+        named = {
+            f"{column}: {label}" if label in shared else label
+            for column, each in labels.items()
+            for label in each
+        }
+        where = f"{source}: row {number}"
+        found.append(PhotoLabels(task_photo(row.get(photo), where, inside), named))
     return found
+
+
+def _keys(source: Path, rows: Sequence[Mapping[str, Any]], columns: Columns) -> list[str]:
+    """Return the columns that may hold the photo or labels."""
+    keys = dict.fromkeys(key for row in rows for key in row if key not in ABOUT_ANNOTATION)
+    one = filter(None, (columns.image_column, columns.labels_column))
+    if lacking := next((key for key in (*one, *columns.label_columns) if key not in keys), None):
+        msg = f"{source}: expected a column among {list(keys)[:5]!r}, got {lacking!r}"
+        raise DataError(msg)
+    return [key for key in keys if key not in columns.ignore]
+
+
+def _shared(source: Path, said: Sequence[Mapping[str, set[str]]]) -> set[str]:
+    """Return the labels that several columns have."""
+    columns: dict[str, set[str]] = {}
+    for column, label in ((key, one) for row in said for key, each in row.items() for one in each):
+        columns.setdefault(label, set()).add(column)
+    shared = {label for label, names in columns.items() if len(names) > 1}
+    if shared:
+        listed = ", ".join(sorted(set().union(*(columns[label] for label in shared))))
+        logger.info("%s: %s offer the same labels, which are named with them", source, listed)
+    return shared
 
 
 def _csv_rows(source: Path, encoding: str | None) -> Iterator[dict[str, Any]]:
@@ -90,9 +129,11 @@ def _parsed(cell: str) -> object:
         return cell
 
 
-def _label_columns(source: Path, rows: Sequence[Mapping[str, Any]], photo: str) -> list[str]:
-    others = dict.fromkeys(key for row in rows for key in row if key not in ABOUT_ANNOTATION)
-    others.pop(photo)
+def _label_columns(
+    source: Path, rows: Sequence[Mapping[str, Any]], others: Sequence[str], given: Columns
+) -> list[str]:
+    if named := [*given.label_columns, *filter(None, [given.labels_column])]:
+        return named
     columns = [
         key
         for key in others
@@ -100,13 +141,16 @@ def _label_columns(source: Path, rows: Sequence[Mapping[str, Any]], photo: str) 
     ]
     if not columns:
         msg = (
-            f"{source}: expected a column of labels, such as 'choice', got {list(others)[:5]!r}; "
-            "export JSON, which says what is a label"
+            f"{source}: expected a column of labels, such as 'choice', got {others[:5]!r}; "
+            "name it with `label_columns`, or export JSON, which says what is a label"
         )
         raise DataError(msg)
     if left := [key for key in others if key not in columns]:
-        shown = ", ".join(left[:5])
-        logger.info("%s: labels are in %s; not in %s", source, ", ".join(columns), shown)
+        logger.warning(
+            "%s: labels are in %s; not in %s, which may be labels or fields of the tasks: name all "
+            "columns of labels with `label_columns` to take more",
+            *(source, ", ".join(columns), ", ".join(left[:5])),
+        )
     return columns
 
 

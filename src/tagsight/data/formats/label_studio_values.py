@@ -149,6 +149,6 @@ def folders(file: Path, options: ReadOptions) -> list[Path]:
         >>> [folder.as_posix() for folder in folders(Path("export/project.json"), DEFAULTS)]
         ['export', 'export/images', 'export/photos', 'export/img', 'export/JPEGImages']
     """
-    own = options.label_studio_files and options.label_studio_files.absolute()
+    own = options.label_studio_files
     found = [own, own / "media" / "upload", own / "upload"] if own else []
     return [*found, *options.folders_around(file.parent)]

@@ -54,7 +54,7 @@ def _is_parquet(file: Path) -> bool:
         return handle.read(len(MAGIC)) == MAGIC
 
 
-def read(source: Path, options: ReadOptions) -> list[Labelled]:
+def read(source: Path, options: ReadOptions, *, is_part: bool = False) -> list[Labelled]:
     """Read paths and labels by the rules of `read_records`.
 
     Labels that are numbers have the names that Hugging Face notes in the file. The first word of a
@@ -64,6 +64,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         source: A file, or a folder with files that belong together.
         options: Columns; folder of the photos, by default that of the files. Photos that are inside
             are written to the cache.
+        is_part: Whether labels that are numbers are named later, by a file for several parts.
 
     Raises:
         DataError: If a file cannot be understood.
@@ -93,7 +94,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     records = joined_records(str(source), [(table.records, split) for table, split in tables])
     base = source if source.is_dir() else source.parent
     folders = inside.folders(usual_folders(base))
-    return [read_records(source, records, options, folders, tables[0][0].classes)]
+    classes = tables[0][0].classes
+    return [read_records(source, records, options, folders, classes, is_part=is_part)]
 
 
 def _split_of(file: Path) -> str | None:

@@ -66,6 +66,11 @@ def recognises(source: Path) -> bool:
     return any(tags_inside(picture.photo).given for picture in some)
 
 
+def _recognises_beside(source: Path, photos: Path) -> bool:
+    found = pictures(photos, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
+    return any(picture.beside for picture in islice(found, LOOKED_AT))
+
+
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read the keywords that people gave to photos; `labelled_by_tags` makes labels of them.
 
@@ -170,4 +175,5 @@ FORMAT = Format(
     ENDINGS,
     weak=True,
     opens_photos=True,
+    recognises_beside=_recognises_beside,
 )

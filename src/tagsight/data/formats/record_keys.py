@@ -23,6 +23,7 @@ from tagsight.data.tables.names import (
     target_of,
 )
 from tagsight.data.tables.pairs import paired
+from tagsight.data.tables.row_flags import log_row_flags, row_flags
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -216,6 +217,9 @@ def _label_keys(
         and not is_no_label(key)
         and not _counts_rows(key, [record.get(key) for record in sample])
     )
+    flags = row_flags(marks)
+    marks = tuple(key for key in marks if key not in flags)
+    log_row_flags(named.where, sorted(flags), marks)
     if not marks:
         msg = (
             f"{named.where}: expected labels under a key such as 'labels', or 1, 0 and null under "

@@ -9,13 +9,22 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.formats.record_keys import (
     MARKS,
     is_mark,
     is_missing,
     keys_of,
+)
+from tagsight.data.formats.record_shapes import flattened
+from tagsight.data.formats.record_values import (
+    name_of,
+    names_by_question,
+    names_in,
+    names_of_question,
+    shared_names,
+    value_of,
 )
 from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
@@ -24,7 +33,7 @@ from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SCORE_KEYS, SEPARATORS
 from tagsight.data.tables.layout import Layout
-from tagsight.data.tables.names import NAME_KEYS, SPLIT_FLAGS, SPLIT_NAMES, key_of
+from tagsight.data.tables.names import SPLIT_FLAGS, SPLIT_NAMES, key_of
 from tagsight.data.tables.pairs import is_word
 from tagsight.data.tables.table import Table
 from tagsight.data.tables.ticks import are_bits
@@ -32,7 +41,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.formats.record_keys import Keys, Record
@@ -41,8 +50,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LISTED = ("categories", "category", "labels", "label", "names", "name", "classes", "class")
-"""Keys of the names, where one object holds a list of each property of a photo's objects."""
+PHOTO_PATHS = ("path", "file_name", "filename", "file", "name", "url", "uri", "src")
+"""Keys of the path, where a photo is an object."""
 
 SAMPLE = 100
 
@@ -58,15 +67,19 @@ def read_records(
     options: ReadOptions,
     folders: Sequence[Path],
     classes: Sequence[str] = (),
+    *,
+    is_part: bool = False,
 ) -> Labelled:
     """Read the labels of records.
 
     Labels under one key are a list of names, or of objects with a name; text, as in a CSV; an
-    object with 1, 0 or null for each name; or a list of 1 and 0 for the names in ``labels.txt`` or
-    the like beside. A label that a list lacks is absent, one that an object lacks is unknown.
-    Where photos have a record for each label, they are united; a key such as ``present`` or
-    ``score`` says which are present. Records without labels, or with null, are left out. With a key
-    for each label, 1 is present, 0 absent, null or nothing unknown.
+    object with 1, 0 or null for each name, or with names for each question; or a list of 1 and 0
+    for the names in ``labels.txt`` or the like beside. They, and the photo, may be in an object of
+    their own, as in ``{"annotation": {"labels": ["dog"]}}``; and two lists, such as ``positive``
+    and ``negative``, may say what is present and absent. A label that a list lacks is absent, one
+    that an object lacks is unknown. Where photos have a record for each label, they are united; a
+    key such as ``present`` or ``score`` says which are present. Records without labels, or with
+    null, are left out. With a key for each label, 1 is present, 0 absent, null or nothing unknown.
 
     Args:
         source: The file.
@@ -74,6 +87,7 @@ def read_records(
         options: Folder of the photos.
         folders: Folders that may hold the photos, without ``options.images``.
         classes: Names of labels that are given as numbers.
+        is_part: Whether labels that are numbers are named later (`Table.is_part`).
 
     Raises:
         DataError: If a record cannot be understood.
@@ -90,10 +104,12 @@ def read_records(
     if not records:
         msg = f"{source}: expected records of photos, got none"
         raise DataError(msg)
+    records = flattened(records, options.columns)
     keys = keys_of(records[:SAMPLE], str(source), options.columns)
     if any(_has_scores(record.get(key)) for record in records[:SAMPLE] for key in keys.labels):
         log_confidences(source, "labels")
     table = _RecordTable(source, records, keys, folders, classes, options)
+    table.is_part = is_part
     layout = table.layout
     labelled = READERS[layout.kind](table, layout, options)
     table.inside.log()
@@ -121,8 +137,12 @@ def _labels_of(records: Sequence[Record], keys: Keys, classes: Sequence[str]) ->
     if not keys.is_list:
         return _Labels("csv-columns", keys.labels, partial(_marks, names=keys.labels))
     key, *others = keys.labels
-    values = [] if others else [_value(record, key) for record in records]
-    if objects := [value for value in values if isinstance(value, dict)]:
+    values = [] if others else [value_of(record, key) for record in records]
+    objects = [value for value in values if isinstance(value, dict)]
+    if any(names_of_question(*item) for value in objects for item in value.items()):
+        shared = shared_names(objects)
+        return _Labels("csv-list", (key,), partial(_by_question, key=key, shared=shared))
+    if objects:
         names = tuple(dict.fromkeys(chain.from_iterable(objects)))
         return _Labels("csv-columns", names, partial(_marks_in_object, key=key, names=names))
     if values and not classes and (_are_vectors(values) or _are_digits(values)):
@@ -227,7 +247,7 @@ def _marks_in_object(
     record: Record, where: str, *, key: str, names: Sequence[str]
 ) -> list[Cell] | None:
     """Return the marks of an object with a key for each label."""
-    value = _value(record, key)
+    value = value_of(record, key)
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -238,41 +258,34 @@ def _marks_in_object(
 
 def _vector(record: Record, where: str, *, key: str) -> list[Cell] | None:
     """Return one cell with the marks of a list of one for each label."""
-    value = _value(record, key)
+    value = value_of(record, key)
     return None if value is None else [",".join(_mark(_digit(one), where) for one in value)]
 
 
 def _single(record: Record, where: str, *, key: str, classes: Sequence[str]) -> list[Cell] | None:
     """Return the only label of a record."""
-    value = _value(record, key)
-    return None if value is None else [_name(value, classes, where)]
+    value = value_of(record, key)
+    return None if value is None else [name_of(value, classes, where)]
+
+
+def _by_question(
+    record: Record, where: str, *, key: str, shared: Collection[str]
+) -> list[Cell] | None:
+    """Return one cell with the names of an object that has some for each question."""
+    value = value_of(record, key)
+    return None if value is None else [names_by_question(value, where, shared)]
 
 
 def _lists(
     record: Record, where: str, *, keys: Sequence[str], classes: Sequence[str]
 ) -> list[Cell] | None:
     """Return a cell for each key: text as it is, to be separated later, or the names of a list."""
-    values = [_value(record, key) for key in keys]
+    values = [value_of(record, key) for key in keys]
     if all(value is None for value in values):
         return None
     return [
-        value if isinstance(value, str) else _names_in(value, classes, where) for value in values
+        value if isinstance(value, str) else names_in(value, classes, where) for value in values
     ]
-
-
-def _names_in(value: object, classes: Sequence[str], where: str) -> tuple[str, ...]:
-    listed = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(one, list) for one in listed):
-        listed = [two for one in listed for two in (one if isinstance(one, list) else [one])]
-    return tuple(_name(one, classes, where) for one in listed if one is not None)
-
-
-def _value(record: Record, key: str) -> Any:  # noqa: ANN401 - plain-data border
-    """Return what a record has under a key; of a list for each property of objects, the names."""
-    value = record.get(key)
-    if isinstance(value, dict):
-        return next((value[name] for name in LISTED if isinstance(value.get(name), list)), value)
-    return value
 
 
 def _repeat_photos(records: Sequence[Record], keys: Keys) -> bool:
@@ -312,22 +325,6 @@ def _digit(value: object) -> object:
     return int(value) if isinstance(value, str) and value in {"0", "1"} else value
 
 
-def _name(value: object, classes: Sequence[str], where: str) -> str:
-    if isinstance(value, Mapping):
-        value = next((value[key] for key in NAME_KEYS if key in value), None)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if not classes:
-            return str(value)
-        if 0 <= value < len(classes):
-            return classes[value]
-    elif isinstance(value, str):
-        return value
-    msg = f"{where}: expected labels as text, got {shortened(value)}"
-    raise DataError(msg)
-
-
 def _mark(value: object, where: str) -> str:
     if is_missing(value):
         return ""
@@ -339,7 +336,7 @@ def _mark(value: object, where: str) -> str:
 
 def _path(value: object, where: str) -> str:
     if isinstance(value, Mapping):  # as Hugging Face stores photos
-        value = value.get("path")
+        value = next((value[key] for key in PHOTO_PATHS if value.get(key)), None)
     if isinstance(value, str) and value:
         return value
     msg = f"{where}: expected a photo's path, got {shortened(value)}"

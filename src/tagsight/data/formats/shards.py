@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -32,6 +32,15 @@ LARGEST_LABELS = 2**20
 
 LABEL_ENDINGS = ("json", "cls", "txt")
 """Endings of members with labels, the most telling first."""
+
+PHOTO_PARTS = frozenset({"", "input", "inputs", "image", "img", "photo", "picture", "rgb", "x"})
+LABEL_PARTS = frozenset(
+    {"", "label", "labels", "target", "targets", "output", "tag", "tags", "class", "classes", "y"}
+)
+"""What may be between the name and the ending of a photo, and of its labels: ``1.input.png``."""
+
+MOST_LOOKED_AT = 100
+"""Files of a folder that are looked at to find the format."""
 
 SPLIT = re.compile(r"[a-z]+")
 
@@ -61,13 +70,15 @@ def recognises(source: Path) -> bool:
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the labels of the photos in shards; nothing is extracted.
 
-    Members with the same name up to the first dot are one sample. Its labels are in a ``.json``
-    file, as ``labels``, ``tags`` or the like: a list, where labels that are not listed are absent,
-    or a table of 1, 0 and null, where labels that are not named are unknown; or in a ``.cls`` or
-    ``.txt`` file, separated as in the cells of a table. Text beside JSON with labels, and text that
-    JSON calls a caption, has none. Numbers are named by a file such as ``classes.txt`` beside the
-    shards. If no sample has labels of its own, they are in a CSV file beside the shards. The labels
-    are sorted alphabetically. The first word of a shard's name is its split.
+    Members with the same name up to the first dot are one sample. A photo may be called
+    ``1.input.png``, and a file of labels ``1.target.cls``, if no other is. Its labels are in a
+    ``.json`` file, as ``labels``, ``tags`` or the like: a list, where labels that are not listed
+    are absent, or a table of 1, 0 and null, where labels that are not named are unknown; or in a
+    ``.cls`` or ``.txt`` file, separated as in the cells of a table. Text beside JSON with labels,
+    and text that JSON calls a caption, has none. Numbers are named by a file such as
+    ``classes.txt`` beside the shards. If no sample has labels of its own, they are in a CSV file
+    beside the shards. The labels are sorted alphabetically. The first word of a shard's name, or
+    its folder, is its split.
 
     Args:
         source: A tar, or a folder with tars.
@@ -103,8 +114,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         _require_followed(source)
     samples = [sample for shard in shards for sample in _samples(shard)]
     if not samples:
-        msg = f"expected photos in the shards of {source}, got none"
-        raise DataError(msg)
+        raise DataError(_no_photos(source, shards))
     folder = source if source.is_dir() else source.parent
     if not any(sample.labels for sample in samples):
         return [_with_table(samples, folder, options)]
@@ -128,7 +138,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             names=tuple(names),
             photos=tuple(sample.shard / sample.photo for sample in samples),
             targets=targets,
-            splits=_splits(samples),
+            splits=_splits(samples, folder),
             root=folder,
             lists_present=not any(one.others for one in said),
         )
@@ -136,14 +146,33 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 
 def _shards(source: Path) -> list[Path]:
-    if source.is_dir():
-        return sorted(path for path in source.glob(f"*{SUFFIX}") if is_tar(path))
-    return [source] if is_tar(source) else []
+    if not source.is_dir():
+        return [source] if is_tar(source) else []
+    places = (_tars(folder) for folder in (source, *_split_folders(source)))
+    if own := next(places):
+        return own
+    return [tar for tars in places for tar in tars]
+
+
+def _tars(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if is_tar(path))
+
+
+def _split_folders(source: Path) -> list[Path]:
+    """Return the folders called as splits are, in which tars are no copies of what is beside."""
+    named = (path for path in source.iterdir() if path.name.lower() in SPLIT_NAMES)
+    return [folder for folder in sorted(named) if is_folder(folder) and not _has_photos(folder)]
+
+
+def _has_photos(folder: Path) -> bool:
+    entries = islice(folder.iterdir(), MOST_LOOKED_AT)
+    return any(path.is_dir() or path.suffix.lower() in PHOTO_SUFFIXES for path in entries)
 
 
 def _require_followed(folder: Path) -> None:
     """Refuse broken links, whose photos would be missing unnoticed."""
-    for tar in folder.glob(f"*{SUFFIX}"):
+    places = (folder, *_split_folders(folder))
+    for tar in (tar for place in places for tar in place.glob(f"*{SUFFIX}")):
         if tar.is_symlink() and not (is_file(tar) or is_folder(tar)):
             msg = f"expected a tar at {tar}, got a link that cannot be followed: remove it"
             raise DataError(msg)
@@ -172,29 +201,51 @@ def _no_shards(source: Path) -> str:
     return f"expected a tar or a folder with some, got {source}"
 
 
+def _no_photos(source: Path, shards: list[Path]) -> str:
+    names = next((name for shard in shards for name in members(shard)), None)
+    got = f"members such as {names!r}" if names else "none"
+    return (
+        f"expected photos in the shards of {source}, called as 0001.jpg or 0001.input.png, whose "
+        f"labels are in 0001.json or the like, up to the first dot of the name, got {got}"
+    )
+
+
 def _samples(shard: Path) -> Iterator[_Sample]:
     """Yield the samples of a shard that have a photo, in the order of the photos."""
-    photos: dict[str, str] = {}
-    labels: dict[str, dict[str, str]] = {}
+    photos: dict[str, dict[str, str]] = {}
+    labels: dict[str, dict[str, dict[str, str]]] = {}
     for name in members(shard):
         folder, slash, file = name.rpartition("/")
-        stem, _, ending = file.partition(".")
+        stem, _, endings = file.partition(".")
+        part, _, kind = endings.lower().rpartition(".")
         if not stem:  # hidden
             continue
         key = f"{folder}{slash}{stem}"
-        kind = ending.lower()
-        if f".{kind}" in PHOTO_SUFFIXES:
-            what, first = "photo", photos.setdefault(key, name)
-        elif kind in LABEL_ENDINGS:
-            what, first = f".{kind}", labels.setdefault(key, {}).setdefault(kind, name)
+        if f".{kind}" in PHOTO_SUFFIXES and part in PHOTO_PARTS:
+            what, first = "photo", photos.setdefault(key, {}).setdefault(part, name)
+        elif kind in LABEL_ENDINGS and part in LABEL_PARTS:
+            of_kind = labels.setdefault(key, {}).setdefault(kind, {})
+            what, first = f".{kind}", of_kind.setdefault(part, name)
         else:
             continue
         if first != name:
             msg = f"{shard}: expected one {what} a sample, got {first!r} and {name!r}"
             raise DataError(msg)
-    for key, photo in photos.items():
+    for key, found in photos.items():
         files = labels.get(key, {})
-        yield _Sample(shard, photo, tuple(files[kind] for kind in LABEL_ENDINGS if kind in files))
+        stated = (_one(shard, kind, files[kind]) for kind in LABEL_ENDINGS if kind in files)
+        yield _Sample(shard, _one(shard, "photo", found), tuple(stated))
+
+
+def _one(shard: Path, what: str, found: dict[str, str]) -> str:
+    """Return the one member of a kind: that without a part, such as ``input``, if there is one."""
+    if "" in found:
+        return found[""]
+    if len(found) > 1:
+        first, second, *_ = found.values()
+        msg = f"{shard}: expected one {what} a sample, got {first!r} and {second!r}"
+        raise DataError(msg)
+    return next(iter(found.values()))
 
 
 def _shard(sample: _Sample) -> Path:
@@ -221,9 +272,10 @@ def _statements(shard: Path, samples: Iterable[_Sample]) -> Iterator[Statement]:
             yield statement_of(files)
 
 
-def _splits(samples: list[_Sample]) -> tuple[str, ...] | None:
+def _splits(samples: list[_Sample], folder: Path) -> tuple[str, ...] | None:
     shards = {sample.shard for sample in samples}
-    split = {shard: _split_of(shard) for shard in shards}
+    are_inside = folder not in {shard.parent for shard in shards}
+    split = {shard: _split_of(shard.parent if are_inside else shard) for shard in shards}
     if not any(split.values()):
         return None
     if without := sorted(shard.name for shard in shards if not split[shard]):
@@ -245,7 +297,9 @@ def _with_table(samples: list[_Sample], folder: Path, options: ReadOptions) -> L
     table = _table(folder, options)
     shards = [samples[row] for row in _places(samples, table)]
     photos = tuple(sample.shard / sample.photo for sample in shards)
-    return replace(table, photos=photos, splits=table.splits or _splits(shards), root=folder)
+    return replace(
+        table, photos=photos, splits=table.splits or _splits(shards, folder), root=folder
+    )
 
 
 def _table(folder: Path, options: ReadOptions) -> Labelled:
@@ -264,7 +318,8 @@ def _places(samples: list[_Sample], table: Labelled) -> list[int]:
     """Find the sample of each row, which names its member, or its shard and member."""
     place: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
-        for name in (sample.photo, f"{sample.shard.name}/{sample.photo}"):
+        within = f"{sample.shard.name}/{sample.photo}"
+        for name in (sample.photo, within, f"{sample.shard.parent.name}/{within}"):
             place.setdefault(name, []).append(row)
     names = [str(photo) for photo in table.photos]
     for photo in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tagsight.data.annotations import SPLITS, target_table
@@ -13,7 +14,8 @@ from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.tables import read_table
 from tagsight.data.source import is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
-from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.tables.name_files import named_by_number
+from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.data.tables.table import NoRowsError
 from tagsight.errors import DataError
 
@@ -33,6 +35,8 @@ TABLES = (
 """Names of tables; beside Roboflow's boxes its list of classes is none."""
 
 TABLE_ENDINGS, JSON_ENDINGS = (".csv", ".tsv"), (".jsonl", ".json", ".ndjson")
+LIST_ENDING = ".txt"
+MOST_LOOKED_AT, LONGEST_LINE = 20, 10_000
 
 
 def recognises(source: Path) -> bool:
@@ -59,19 +63,54 @@ def _tables(source: Path) -> list[Path]:
         for name in TABLES:
             if files := [place / name for place in places if is_file(place / name)]:
                 return files
+    for places in within:
+        if files := _only_tables(places):
+            return files
     return _named_tables(source)
+
+
+def _only_tables(places: Sequence[Path]) -> list[Path]:
+    """Return the table of each folder of a split, whatever it is called, if they have one each."""
+    each = [list(filter(_has_labels, _some_files(place))) for place in places]
+    found = [files[0] for files in each if len(files) == 1]
+    return found if len(found) > 1 and all(len(files) < 2 for files in each) else []
+
+
+def _some_files(folder: Path) -> list[Path]:
+    """Return the files of a folder of photos that may be tables."""
+    endings = {*TABLE_ENDINGS, *JSON_ENDINGS}
+    files = (file for file in folder.iterdir() if file.suffix.lower() in endings)
+    return sorted(filter(is_file, islice(files, MOST_LOOKED_AT)))
+
+
+def _has_labels(file: Path) -> bool:
+    if file.suffix.lower() in TABLE_ENDINGS:
+        return CsvTable.kind_of(file) is not None
+    return _has_records(file)
 
 
 def _named_tables(source: Path) -> list[Path]:
     """Return ``train.csv``, ``val.csv`` and so on of a folder, if there are two with labels."""
     named = [file for file in sorted(source.iterdir()) if file.stem.lower() in SPLIT_NAMES]
-    for endings, has_labels in ((TABLE_ENDINGS, CsvTable.kind_of), (JSON_ENDINGS, _has_records)):
+    for endings in (TABLE_ENDINGS, JSON_ENDINGS, (LIST_ENDING,)):
         files = [file for file in named if file.suffix in endings and is_file(file)]
-        files = [file for file in files if has_labels(file)]
+        files = [
+            file for file in files if (_is_list if LIST_ENDING in endings else _has_labels)(file)
+        ]
         files.sort(key=lambda file: SPLITS.index(SPLIT_NAMES[file.stem.lower()]))
         if len(files) > 1:
             return files
     return []
+
+
+def _is_list(file: Path) -> bool:
+    """Return whether a text file has the photos of a split, first in each line, and their labels.
+
+    Of names alone, which may have blanks, the first line does not begin with a photo.
+    """
+    with file.open("rb") as handle:
+        first = handle.readline(LONGEST_LINE).decode("utf-8-sig", "replace").split()
+    return len(first) > 1 and is_photo(first[0]) and CsvTable.kind_of(file) is not None
 
 
 def _has_records(file: Path) -> bool:
@@ -126,18 +165,29 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             if file == files[-1] and not parts:
                 raise
             logger.warning("%s; left out", error)
+    parts = _named(parts, (source, *(file.parent for file in files)))
     names = sorted(set().union(*(part.names for part in parts)))
     return [_widened(part, names) for part in parts]
 
 
+def _named(parts: Sequence[Labelled], folders: Sequence[Path]) -> list[Labelled]:
+    """Name labels that are numbers by a file in a folder, from the numbers of all parts."""
+    labels = sorted(set().union(*(part.names for part in parts)))
+    for folder in dict.fromkeys(folders):
+        named = named_by_number(labels, parts[0].source, folder)
+        if named != labels:
+            name_of = dict(zip(labels, named, strict=True))
+            return [replace(p, names=tuple(name_of[name] for name in p.names)) for p in parts]
+    return list(parts)
+
+
 def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
     part = with_class_names(_read(file, options), source)
-    place = file.stem if file.name not in TABLES else file.parent.name
-    split = (
-        SPLIT_NAMES.get(place.lower()) if file.name not in TABLES or file.parent != source else None
-    )
+    is_within = file.parent != source
+    place = file.parent.name if is_within else file.stem
+    split = SPLIT_NAMES.get(place.lower())
     folders = part.folders
-    if file.name not in TABLES:
+    if not is_within:
         folders = (*part.folders, *(folder / place for folder in part.folders))
     if options.images:
         folders = (options.images / place, options.images)
@@ -146,9 +196,14 @@ def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
 
 
 def _read(file: Path, options: ReadOptions) -> Labelled:
-    if file.suffix in TABLE_ENDINGS:
-        return read_table(CsvTable(file, options.columns), options)
-    (part,) = (json_records if file.suffix in JSON_ENDINGS else parquet).read(file, options)
+    if file.suffix.lower() in {*TABLE_ENDINGS, LIST_ENDING}:
+        table = CsvTable(file, options.columns)
+        table.is_part = True
+        return read_table(table, options)
+    if file.suffix.lower() in JSON_ENDINGS:
+        (part,) = json_records.read(file, options, is_part=True)
+    else:
+        (part,) = parquet.read(file, options, is_part=True)
     return part
 
 

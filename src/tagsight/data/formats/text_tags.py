@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.format import Format
+from tagsight.data.format import PLACES, Format
 from tagsight.data.source import clean_name, is_folder
-from tagsight.data.tables.names import is_photo
+from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.data.tables.text import FOREIGN, WESTERN
 from tagsight.data.tags.authors import PhotoTags
 from tagsight.data.tags.encoding import unicode_encoding
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from tagsight.data.tags.pictures import Picture
 
 ENDINGS = (".txt", ".caption")
+TEXTS = ("labels", "captions", "tags")
+"""Folders of files for the photos of a folder next to them."""
+
 MOST_WORDS = 6
 """Words of a tag; more are a caption."""
 
@@ -85,11 +88,20 @@ def recognises(source: Path) -> bool:
         >>> recognises(Path())
         True
     """
-    if not is_folder(source):
-        return False
-    found = pictures(source, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
+    return is_folder(source) and _recognises_beside(*_places(source, None))
+
+
+def _recognises_beside(source: Path, photos: Path) -> bool:
+    found = pictures(photos, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
     some = [one for one in islice(found, LOOKED_AT) if one.beside][:LOOKED_INTO]
     return any(_has_words(picture) for picture in some)
+
+
+def _places(source: Path, images: Path | None) -> tuple[Path, Path]:
+    """Return the folders of the files and of the photos, which may be next to each other."""
+    pairs = ((source / texts, source / photos) for texts in TEXTS for photos in PLACES)
+    found = next((pair for pair in pairs if all(map(is_folder, pair))), None)
+    return found if images is None and found is not None else (source, images or source)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -100,7 +112,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     sentence or more than 6 words, is no tag. Weights and brackets for emphasis are no part of a
     tag. Tags that are written with ``_`` in some files and with blanks in others are one label, as
     most files have it. A photo without a file, or with an empty one, is unknown for all labels.
-    A file that lists photos, such as ``dog.txt`` beside ``dog.jpg``, has none.
+    A file that lists photos, such as ``dog.txt`` beside ``dog.jpg``, has none. The files may be in
+    ``labels``, ``captions`` or ``tags`` beside ``images``.
 
     Args:
         source: Folder of the files, and of the photos.
@@ -119,7 +132,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.names, found.targets.tolist()
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    folder = options.images or source
+    source, folder = _places(source, options.images)
     found = all_pictures(folder, source, ENDINGS)
     encoding = options.columns.encoding
     files = [[_opened(file, encoding) for file in picture.beside] for picture in found]
@@ -130,6 +143,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             "%s: %s left out that list photos, and are no tags of one",
             *(source, amount(lists, "file")),
         )
+    _warn_of_lists(source, found)
     blanks = _separated_by_blanks(source, each)
     texts = [_text(several, blanks=blanks) for several in files]
     _log_left_out(source, each, texts)
@@ -137,6 +151,30 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     tags = [PhotoTags(frozenset(spelled.get(tag, tag) for tag in one.tags)) for one in texts]
     photos = [one.photo for one in found]
     return [labelled_by_tags(folder, photos, tags, options.level or "path")]
+
+
+def _warn_of_lists(source: Path, found: Iterable[Picture]) -> None:
+    """Warn of files such as ``dog.txt`` that list photos of a label and are not read."""
+    used = {file for picture in found for file in picture.beside}
+    stems = {picture.photo.stem for picture in found}
+    texts = (file for file in source.glob("*.txt") if file not in used)
+    others = (file for file in islice(texts, LOOKED_INTO) if file.stem.lower() not in SPLIT_NAMES)
+    lists = [file.name for file in others if _lists(file, stems)]
+    if lists:
+        logger.warning(
+            "%s: %s not read, which list photos instead of tags; in a folder of their own, two or "
+            "more are read as `format=label-lists`",
+            *(source, ", ".join(sorted(lists))),
+        )
+
+
+def _lists(file: Path, stems: set[str]) -> bool:
+    try:
+        lines = _opened(file).text.splitlines()
+    except (DataError, OSError):
+        return False
+    names = [line.split()[0] for line in lines if line.strip()]
+    return 2 * sum(is_photo(name) or name in stems for name in names) > len(names)
 
 
 def _has_words(picture: Picture) -> bool:
@@ -286,4 +324,5 @@ FORMAT = Format(
     ENDINGS,
     weak=True,
     is_text=True,
+    recognises_beside=_recognises_beside,
 )

@@ -14,6 +14,7 @@ from tagsight.data.formats.yolo_settings import Settings, read_settings, setting
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder, photo_path, require_file
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -30,6 +31,9 @@ LARGEST_FILE = 2**22
 LARGEST_LIST = 2**28
 TWIN = re.compile(r"(?<![^/])images(?=/)(?!.*(?<![^/])images/)")
 """The last folder ``images`` of a path, in whose place the files of objects are in ``labels``."""
+
+LABELS = re.compile(r"(?<![^/])labels(?=/)(?!.*(?<![^/])labels/)")
+"""The last folder ``labels`` of a path, in whose place the photos are in ``images``."""
 
 
 def recognises(source: Path) -> bool:
@@ -81,7 +85,11 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         names = [name for place in places for name in _photos(base, place, options.images)]
         photos += _labelled(settings, base, split, dict.fromkeys(names))
     if not photos:
-        msg = f"{file}: expected files of objects (.txt) in {base}, got none"
+        msg = (
+            f"{file}: expected files of objects (.txt) in {base}, beside the photos or in 'labels' "
+            "beside 'images', got none; give the folder with `format=label-folders` if the names "
+            "of folders are labels"
+        )
         raise DataError(msg)
     folders = options.folders(base)
     return [tabulate(file, photos, names=settings.names, folders=folders)]
@@ -106,18 +114,38 @@ def _base(settings: Settings, file: Path) -> Path:
 
 def _photos(base: Path, place: str, images: Path | None) -> Iterator[str]:
     """Yield the photos of a folder or list below the base, with or without their files."""
-    # Roboflow writes ../train/images for a folder train that lies beside the file.
-    inside = re.sub(r"^(\.\./)+", "", place.replace("\\", "/").removeprefix("./"))
     if place.endswith(".txt"):
-        yield from _listed(base, inside)
+        # Roboflow writes ../train/images for a folder train that lies beside the file.
+        yield from _listed(base, re.sub(r"^(\.\./)+", "", _slashed(place)))
         return
+    inside = _inside(base, place)
     objects = base / TWIN.sub("labels", f"{inside}/")
     endings = dict(_with_endings(base / inside))
     if images:
         endings |= dict(_with_endings(images))
-    stems = dict.fromkeys(stem for stem, ending in _files(objects) if ending == ".txt")
+    texts = (stem for stem, ending in _files(objects) if ending == ".txt")
+    stems = dict.fromkeys(one if one in endings else LABELS.sub("images", one) for one in texts)
     for stem in sorted(stems | endings if not images else stems):
         yield photo_path(f"{inside}/{stem}{endings.get(stem, '.jpg')}", str(base))
+
+
+def _slashed(place: str) -> str:
+    return place.strip().replace("\\", "/").removeprefix("./")
+
+
+def _inside(base: Path, place: str) -> str:
+    """Return the folder below the base that a place means, which may be of another machine.
+
+    Its end, with the word for the split if it has one, may lie there, or in ``images``.
+    """
+    parts = [part for part in _slashed(place).split("/") if part not in {"", ".", ".."}]
+    words = [start for start, part in enumerate(parts) if part.lower() in SPLIT_NAMES]
+    last = words[-1] if words else len(parts) - 1
+    ends = ["/".join(parts[start:]) for start in range(last + 1)] or ["."]
+    for end in (*ends, *(f"images/{end}" for end in ends)):
+        if is_folder(base / end) or is_folder(base / TWIN.sub("labels", f"{end}/")):
+            return end
+    return ends[0]
 
 
 def _with_endings(folder: Path) -> Iterator[tuple[str, str]]:
@@ -140,13 +168,32 @@ def _listed(base: Path, place: str) -> Iterator[str]:
         msg = f"expected a list of photos at {base / place}, got nothing"
         raise DataError(msg)
     require_file(file, largest=LARGEST_LIST)
+    dropped = 0
     with file.open(encoding="utf-8", errors="replace") as handle:
         for number, line in enumerate(handle, 1):
             if name := line.strip().replace("\\", "/"):
                 below = name.removeprefix(f"{base.as_posix()}/").lstrip("/")
                 if not is_folder(base / "data"):  # CVAT's lists say data/ and its archives do not
                     below = below.removeprefix("data/")
-                yield photo_path(below, f"{file}:{number}")
+                path = photo_path(below, f"{file}:{number}")
+                dropped = _dropped(base, path, dropped)
+                yield "/".join(path.split("/")[dropped:])
+
+
+def _dropped(base: Path, path: str, before: int) -> int:
+    """Return how many folders at the beginning of a path, of another machine, are not there.
+
+    Args:
+        base: Folder that paths start from.
+        path: Path of a photo.
+        before: The number for the photo before, which is tried first.
+    """
+    parts = path.split("/")
+    for number in (before, *range(len(parts))):
+        end = "/".join(parts[number:])
+        if end and (is_file(base / end) or _objects(base, end).exists):
+            return number
+    return 0
 
 
 class _Objects(NamedTuple):

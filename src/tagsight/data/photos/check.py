@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.deaths import noted, watched
 from tagsight.data.photos.known import Limits, Sound
-from tagsight.data.photos.reading import LEAST_SIDE, MAX_PIXELS, photo_traits
+from tagsight.data.photos.reading import LEAST_SIDE, MAX_PIXELS, SMALLER, photo_traits
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file, read_ahead
+from tagsight.data.source import require_text
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
@@ -183,6 +184,7 @@ def _findings_or_reason(
 ) -> tuple[Sound, bool] | str:
     """Return a sound photo and whether its file was known, or why it cannot be used."""
     try:
+        require_text(path)
         size, modified = _state(path)
         before = None if known is None else known.of_file(path, size, modified)
         if before is not None:
@@ -231,7 +233,7 @@ def photo_content(path: Path) -> bytes:
         msg = "is a folder or device"
         raise DataError(msg)
     if status.st_size > LARGEST_FILE:
-        msg = f"expected at most {LARGEST_FILE:,} bytes, got {status.st_size:,}"
+        msg = f"expected at most {LARGEST_FILE:,} bytes, got {status.st_size:,}: {SMALLER}"
         raise DataError(msg)
     return path.read_bytes()
 

@@ -71,7 +71,8 @@ class Metered:
         """
         self._left -= 1
         if self._left < 0:
-            msg = f"expected a photo of at most {MOST_READS:,} pieces, got more: most are empty"
+            allowed = f"expected a photo of at most {MOST_READS:,} pieces"
+            msg = f"{allowed}, got more, most of them empty: save it again"
             raise TooLargeError(msg)
         return self._read(size)
 
@@ -137,7 +138,7 @@ def require_few_strips(file: IO[bytes]) -> None:
         ...     require_few_strips(BytesIO(header))
         ... except TooLargeError as error:
         ...     print(error)
-        expected at most 131,072 strips or tiles, got 1,000,000
+        expected at most 131,072 strips or tiles, got 1,000,000: save it as PNG
     """
     start = file.read(16)
     order, layout = _TIFF.get(start[:4], ("", None))
@@ -148,7 +149,8 @@ def require_few_strips(file: IO[bytes]) -> None:
         for _ in range(min(tags, _MOST_TAGS)):
             tag, _, count, _ = _unpacked(f"{order}HH{2 * layout.number}", file)
             if tag in _STRIP_PLACES and count > MOST_STRIPS:
-                msg = f"expected at most {MOST_STRIPS:,} strips or tiles, got {count:,}"
+                allowed = f"expected at most {MOST_STRIPS:,} strips or tiles"
+                msg = f"{allowed}, got {count:,}: save it as PNG"
                 raise TooLargeError(msg)
     file.seek(0)
 

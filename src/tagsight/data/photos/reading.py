@@ -34,6 +34,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000
 
 MAX_PIXELS = 200_000_000
 
+SMALLER = "save a smaller copy and give that"
+"""What to do with a photo that is too large, in errors."""
+
 MARGIN = 2
 """Smallest side that a photo is decoded to, relative to the side it is resized to. Decoding a JPEG
 of 12 megapixels takes a fifth of the time; docs/performance.md measures the effect on pixels."""
@@ -291,7 +294,7 @@ def _of_size(photo: Image.Image, max_pixels: int) -> Image.Image:
     width, height = photo.size
     if not 0 < width * height <= max_pixels:
         msg = f"expected 1 to {max_pixels:,} pixels, got {width:,} x {height:,}"
-        raise TooLargeError(msg)
+        raise TooLargeError(f"{msg}: {SMALLER}")
     return photo
 
 
@@ -338,7 +341,7 @@ def _require_affordable(photo: Image.Image, cost: Cost, limits: _Limits) -> None
 def _too_much_memory(got: str, limits: _Limits) -> str:
     return (
         f"expected a photo that takes at most {limits.memory:,} bytes of memory to decode "
-        f"(`max_photo_memory`), got {got}"
+        f"(`max_photo_memory`), got {got}: allow more, or {SMALLER}"
     )
 
 
@@ -386,9 +389,9 @@ def _kind(error: Exception) -> type[DataError]:
 def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        return f"expected at most {most:,} pixels, Pillow's own limit, got more"
+        return f"expected at most {most:,} pixels, Pillow's own limit, got more: {SMALLER}"
     if isinstance(error, MemoryError):
-        return "expected a photo that is decoded within the free memory, got a larger one"
+        return f"expected a photo that fits into the free memory, got a larger one: {SMALLER}"
     if any(words in str(error).lower() for words in ("truncated", "create decoder object")):
         return f"expected a whole photo, got {CUT_OFF}"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from tagsight.data.counting import photos_with
 from tagsight.data.tables.encodings import read_as_unicode
 from tagsight.data.tags.text import leaf
-from tagsight.runtime.amounts import named
+from tagsight.runtime.amounts import MOST_NAMED, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,7 +218,7 @@ def _plain(name: str) -> str:
 def _merge(group: Sequence[str], counts: Mapping[str, int]) -> str:
     label = max(group, key=lambda name: counts[name])
     others = [name for name in group if name != label]
-    if any(_IN_RULES.search(name) for name in group):
+    if len(group) > MOST_NAMED or any(_IN_RULES.search(name) for name in group):
         return "a file of `label_rules` can make them one"
     return f'`merge` "{label}={",".join(others)}" makes them one'
 
@@ -274,12 +274,13 @@ def _joined(names: Sequence[str]) -> Iterator[LabelProblem]:
 
 
 def _labels_in(name: str, known: Mapping[str, str]) -> list[str]:
-    """Return the labels that a name joins: all of its parts, or some between separators."""
+    """Return the labels that a name joins: all of its parts, or those between separators."""
     parts = [_plain(part) for part in _JOINTS.split(name) if part]
     if len(parts) > 1 and known.keys() >= set(parts):
         return [known[part] for part in parts]
-    divided = [_plain(part) for part in _SEPARATORS.split(name) if part]
-    return [known[part] for part in divided if part in known] if len(divided) > 1 else []
+    divided = [part for part in _SEPARATORS.split(name) if part]
+    found = [known.get(_plain(part), part) for part in divided]
+    return found if len(found) > 1 and any(_plain(part) in known for part in divided) else []
 
 
 def _adorned(names: Sequence[str]) -> Iterator[LabelProblem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from tagsight.data.splits.alike import alike_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tagsight.data.photos.check import Check
@@ -25,7 +25,7 @@ FARTHEST_COLOUR = 24
 """Levels of 255 in which their mean red, green or blue may differ."""
 
 NEIGHBOURS = 256
-"""Photos that share a band of bits and are compared with a photo, at most."""
+"""Photos that share two bands of bits and are compared with a photo, at most."""
 
 BITS = 64
 
@@ -39,10 +39,10 @@ def near_twins(check: Check) -> tuple[tuple[Path, ...], ...]:
     """Group the photos that look alike but are different files.
 
     Two photos are near twins if their gradients differ in at most 4 of 64 bits and their mean
-    colours by at most 24 of 255; groups are joined through common members. Candidates share one of
-    five bands of bits, which any two that differ in four bits do, so that time grows with the
-    number of photos and not with its square. Of very many photos that share a band only 256 are
-    compared with each.
+    colours by at most 24 of 255; groups are joined through common members. Candidates share two of
+    six bands of bits, which any two that differ in at most four bits do; that few others do keeps
+    time from growing with the square of the number of photos. Of very many photos that share two
+    bands only 256 are compared with each.
 
     Args:
         check: Result of `check_photos`.
@@ -180,7 +180,9 @@ def joined_groups(
 
 
 def _pairs(codes: Array, colours: Array) -> Iterator[tuple[int, int]]:
-    for mask in _bands(FARTHEST + 1):
+    first = yield from _equal(codes, colours)
+    codes, colours = codes[first], colours[first]
+    for mask in _masks():
         key = codes & mask
         order = np.lexsort((codes, key))
         key = key[order]
@@ -189,15 +191,27 @@ def _pairs(codes: Array, colours: Array) -> Iterator[tuple[int, int]]:
             if not len(start):
                 break
             one, other = order[start], order[start + distance]
-            apart = _bit_count(codes[one] ^ codes[other])
             colour = np.abs(colours[one] - colours[other]).max(1)
-            alike = (apart <= FARTHEST) & (colour <= FARTHEST_COLOUR)
-            yield from zip(one[alike].tolist(), other[alike].tolist(), strict=True)
+            one, other = one[colour <= FARTHEST_COLOUR], other[colour <= FARTHEST_COLOUR]
+            alike = _bit_count(codes[one] ^ codes[other]) <= FARTHEST
+            yield from zip(first[one[alike]].tolist(), first[other[alike]].tolist(), strict=True)
 
 
-def _bands(count: int) -> Sequence[np.uint64]:
-    edges = [BITS * band // count for band in range(count + 1)]
-    return [np.uint64(2**high - 2**low) for low, high in pairwise(edges)]
+def _equal(codes: Array, colours: Array) -> Generator[tuple[int, int], None, Array]:
+    """Yield neighbours among photos of the same look, and return the first of each look."""
+    order = np.lexsort((*colours.T, codes))
+    same = codes[order[1:]] == codes[order[:-1]]
+    same &= (colours[order[1:]] == colours[order[:-1]]).all(1)
+    yield from zip(order[:-1][same].tolist(), order[1:][same].tolist(), strict=True)
+    return np.concatenate([order[:1], order[1:][~same]])
+
+
+def _masks() -> Sequence[np.uint64]:
+    """Return the bits of each two of six bands; codes that differ in four bits share some."""
+    count = FARTHEST + 2
+    # Bits of a band lie apart, as gradients beside one another are often equal.
+    bands = [sum(2**bit for bit in range(band, BITS, count)) for band in range(count)]
+    return [np.uint64(one | other) for one, other in combinations(bands, 2)]
 
 
 def _bit_count(codes: Array) -> Array:

@@ -32,6 +32,9 @@ FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
 WITHOUT_VAL = {"train": 0.85, "test": 0.15}
 VAL_OF_TRAIN = {"train": 0.85, "val": 0.15}
 
+ROWS = 4096
+"""Rows that are counted at a time."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -76,8 +79,12 @@ def stratified_split(
     number = {group: index for index, group in enumerate(dict.fromkeys(rows))}
     group = torch.tensor([number[key] for key in rows], dtype=torch.long)
     sizes = group.bincount().numpy()
-    counts = torch.zeros(len(number), targets.shape[1], dtype=torch.long)
-    counts.index_add_(0, group, (targets == 1).long())
+    # A byte for each unit and label, as long as no count can be larger.
+    narrow = torch.int8 if sizes.max(initial=0) <= torch.iinfo(torch.int8).max else torch.int32
+    counts = torch.zeros(len(number), targets.shape[1], dtype=narrow)
+    for start in range(0, len(targets), ROWS):
+        part = slice(start, start + ROWS)
+        counts.index_add_(0, group[part], (targets[part] == 1).to(narrow))
     order = np.random.default_rng(seed).permutation(len(sizes))
     order = order[
         np.argsort(-sizes[order], kind="stable")
@@ -241,8 +248,11 @@ def split_record(annotations: Annotations) -> bytes:
 def read_split(path: Path, annotations: Annotations) -> Annotations:
     r"""Divide rows as recorded; rows that are not in the record are dropped.
 
+    Photos may have gone since: those that are left keep their split, so that no photo of the
+    training is taken for one that the model has not seen.
+
     Raises:
-        DataError: If the record is malformed, or names photos that are not among the rows.
+        DataError: If the record is malformed, or half of its photos or more are not among the rows.
 
     Example:
         >>> import torch
@@ -258,7 +268,8 @@ def read_split(path: Path, annotations: Annotations) -> Annotations:
     """
     recorded = recorded_splits(path)
     names = annotations.relative_names
-    if missing := recorded.keys() - set(names):
+    missing = recorded.keys() - set(names)
+    if missing and 2 * len(missing) >= len(recorded):
         msg = (
             f"{path}: expected the photos of this collection, got {len(missing):,} others, "
             f"such as {min(missing)!r}"

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.source import clean_name
+from tagsight.data.tables.bare_marks import is_bare_mark, warn_of_bare_marks
 from tagsight.data.tables.names import NAME_KEYS
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -35,7 +36,7 @@ MARKS_OF_NAMES = ("_", "-", ":", ".", "~", "\\", ">")
 MOST_KEPT = 10_000
 """Different cells that are kept to decide on a weak separator."""
 
-_KIND = r"(?:\w+\.)*(?:array|list|set|frozenset|tuple|(?:Categorical)?Index)"
+_KIND = r"(?:\w+\.)*(?:array|tensor|list|set|frozenset|tuple|(?:Categorical)?Index)"
 OPENING = re.compile(rf"\s*(?:{_KIND}\(|\[|\{{|\(['\"])")
 """Beginning of a list."""
 
@@ -208,25 +209,43 @@ class Vocabulary(dict[str, int]):
 
     Attributes:
         names: The labels, in the order of their first use.
+        marks: Text that is no label, as it has no letter, digit or symbol: ``->`` or ``?``.
 
     Example:
         >>> labels = Vocabulary()
         >>> labels["dog"], labels[" dog "], labels["hot  dog"], labels[""], labels.names
         (0, 0, 1, -1, ['dog', 'hot dog'])
+        >>> labels["->"], labels.marks
+        (-1, ['->'])
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.marks: list[str] = []
         self._places: dict[str, int] = {}
 
     def __missing__(self, written: str) -> int:
         name = clean_name(csv_content(written.strip()))
+        if is_bare_mark(name):
+            self.marks += [] if name in self.marks else [name]
+            name = ""
         place = self._places.setdefault(name, len(self.names)) if name else -1
         if place == len(self.names):
             self.names.append(name)
         self[written] = place
         return place
+
+    def warn_of_marks(self, source: object) -> None:
+        """Warn of text that is no label.
+
+        Args:
+            source: What messages call the table.
+
+        Raises:
+            DataError: If there is no other text.
+        """
+        warn_of_bare_marks(source, self.marks, self.names)
 
 
 class SeparatorSearch:
@@ -270,6 +289,8 @@ class SeparatorSearch:
             return Separator(is_list=True)
         mark = max(SEPARATORS, key=self._marks.__getitem__)
         found = self._strong(mark) if self._marks[mark] else Separator(self._weak())
+        if found.mark in SEPARATORS:
+            self._warn_of_weak(found)
         parts = [part for cell in self._cells for part in found.labels(cell) if part.strip()]
         return found._replace(is_quoted=bool(parts) and all(map(_QUOTED.fullmatch, parts)))
 
@@ -296,6 +317,20 @@ class SeparatorSearch:
             )
         return Separator(mark, others=tuple(split))
 
+    def _warn_of_weak(self, found: Separator) -> None:
+        """Warn of parts of cells that another mark joins, as their parts are labels elsewhere."""
+        parts = dict.fromkeys(
+            part.strip() for cell in self._cells for part in found.labels(cell) if part.strip()
+        )
+        for mark in WEAK_SEPARATORS:
+            if _separates(mark, list(parts)):
+                several = next(part for part in parts if mark in part)
+                logger.warning(
+                    "%s: labels are taken to be separated by %r, but %s joins others, such as %r; "
+                    "write one of them in all rows",
+                    *(self._source, found.mark, "a space" if mark == " " else repr(mark), several),
+                )
+
     def _weak(self) -> str:
         """Return the mark that the cells' vocabulary shows to separate labels, if any does."""
         cells = [cell for cell in self._cells if cell]
@@ -321,7 +356,8 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
 
     Labels recur in other cells, alone or in other company, so that there are fewer of them than
     different cells. Words of a name, as in ``polar bear``, recur as well, but hardly alone, and
-    seldom three together. Numbers are no words of a name.
+    seldom three together. Cells of which all words are labels alone as well are several labels: of
+    the words of one name that may be so by chance, but not of two. Numbers are no words of a name.
     """
     each = [_parts(mark, cell) for cell in cells]
     several = [parts for parts in each if len(parts) > 1]
@@ -331,6 +367,8 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
     if all(map(str.isdecimal, uses)):
         return None if mark in MARKS_OF_NAMES else True
     alone = {parts[0] for parts in each if len(parts) == 1}
+    if len(set(map(tuple, several))) > 1 and all(alone.issuperset(parts) for parts in several):
+        return True
     long = sum(len(parts) > 2 for parts in several)
     recurring = sum(count > 1 for count in uses.values())
     if recurring < 0.9 * len(uses) or len(uses) >= len(cells):

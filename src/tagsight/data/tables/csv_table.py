@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS, usual_folders
 from tagsight.data.source import clean_name, is_file, require_file
-from tagsight.data.tables.header_rows import lacks_photos, levels_of, rows_above
+from tagsight.data.tables.header_rows import is_comment, lacks_photos, levels_of, rows_above
 from tagsight.data.tables.joined import kind_of
 from tagsight.data.tables.label_studio import is_label_studio
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table, shown_cells
-from tagsight.data.tables.text import DELIMITERS, records, writing_of
+from tagsight.data.tables.text import COLON, DELIMITERS, records, writing_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -122,10 +122,10 @@ class CsvTable(Table):
             DataError: If a row has another number of cells than the header.
         """
         mark, width = self.delimiter, len(self.names)
-        if mark == BLANK or writing_of(self.file, self._given).has_quotes:
+        if mark in {BLANK, COLON} or writing_of(self.file, self._given).has_quotes:
             joined_from = None
         found = records(self.file, mark, joined_from, self._given)
-        rows = cast("Iterator[tuple[int, list[Cell]]]", found)
+        rows = cast("Iterator[tuple[int, list[Cell]]]", self._without_comments(found))
         if not self.has_header:
             yield from rows
             return
@@ -146,6 +146,16 @@ class CsvTable(Table):
                 yield line, self._complete(line, cells)
             else:
                 yield line, self._complete(line, [*mark.join(map(str, cells)).split(mark)])
+
+    def _without_comments(
+        self, rows: Iterator[tuple[int, list[str]]]
+    ) -> Iterator[tuple[int, list[str]]]:
+        self.comments = 0
+        for row in rows:
+            if is_comment(row[1]):
+                self.comments += 1
+            else:
+                yield row
 
     def _complete(self, line: int, cells: list[Cell]) -> list[Cell]:
         """Return the cells of a row that is too long only by blank cells, as spreadsheets write."""
@@ -195,7 +205,7 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, int, list[tuple[int, 
     """Return the delimiter that fits best, how many rows are above the header, and some below."""
     rows: dict[str, list[tuple[int, list[str]]]] = {}
     errors: list[DataError] = []
-    for delimiter in (*DELIMITERS, BLANK):
+    for delimiter in (*DELIMITERS, BLANK, COLON):
         try:
             rows[delimiter] = _few(records(source, delimiter, encoding=columns.encoding))
         except DataError as error:  # quotes may be valid with another delimiter
@@ -221,7 +231,7 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, int, list[tuple[int, 
 def _few(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     found: list[tuple[int, list[str]]] = []
     size = 0
-    for line, cells in islice(rows, ROWS_TRIED):
+    for line, cells in islice((row for row in rows if not is_comment(row[1])), ROWS_TRIED):
         found.append((line, cells))
         size += sum(map(len, cells))
         if size > LARGEST_TRIED:
@@ -234,8 +244,9 @@ def _fitness(
 ) -> tuple[int, bool, int]:
     """Rank a delimiter: 2 if a column has photos or a name for them, 1 if it may, 0 if none."""
     first, *below = rows
+    is_sure = delimiter not in {BLANK, COLON}
     below = [cells for cells in below if cells != first]
-    keys = {key_of(cell) for cell in first} if delimiter != BLANK else set()
+    keys = {key_of(cell) for cell in first} if is_sure else set()
     photos = any(
         all(is_photo(cell) and not (delimiter == BLANK and _has_mark(cell)) for cell in column)
         for column in zip(*(below or rows), strict=False)
@@ -243,7 +254,9 @@ def _fitness(
     rank = 1 if any(map(names_photos, keys)) else 0
     if photos or keys & IMAGE_COLUMNS or (keys and _is_named(first, columns)):
         rank = 2
-    return rank if len(first) > 1 else 0, delimiter != BLANK, len(first)
+    if delimiter == COLON:  # blanks then separate labels, unless another mark does
+        is_sure = any(_has_mark(cell) for row in rows for cell in row[1:])
+    return rank if len(first) > 1 else 0, is_sure, len(first)
 
 
 def _has_mark(cell: str) -> bool:
@@ -251,5 +264,6 @@ def _has_mark(cell: str) -> bool:
 
 
 def _is_named(first: Sequence[str], columns: Columns) -> bool:
-    given = {columns.image_column, columns.labels_column, *columns.label_columns}
-    return any(cell.strip() in given for cell in first)
+    given = (columns.image_column, columns.labels_column, *columns.label_columns)
+    names = {name for name in given if name and not name.isdecimal()}  # a number is a position
+    return any(cell.strip() in names for cell in first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +11,7 @@ from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, is_target, key_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+COMMENT = re.compile(r"#+(?:\s|$)")
 MOST_LEVELS = 4
 """Rows of a header, at most."""
 
@@ -35,6 +37,25 @@ def rows_above(rows: Sequence[Sequence[str]], is_named: Callable[[Sequence[str]]
         if any(map(is_photo, filled)):
             return 0
     return 0
+
+
+def is_comment(cells: Sequence[str]) -> bool:
+    """Return whether a row is a comment: a mark ``#``, a blank, and words that name no photo.
+
+    A header may begin with such a mark; it names the column of photos.
+
+    Example:
+        >>> is_comment(["# checked in May", " all of them"]), is_comment(["# image", "tags"])
+        (True, False)
+        >>> is_comment(["#12", "dog"]), is_comment(["# 1.jpg", "dog"])
+        (False, False)
+    """
+    return (
+        cells[0][:1] == "#"
+        and COMMENT.match(cells[0]) is not None
+        and not any(map(is_photo, cells))
+        and (len(cells) == 1 or not IMAGE_COLUMNS & set(map(key_of, cells)))
+    )
 
 
 def lacks_photos(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

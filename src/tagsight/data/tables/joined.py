@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from tagsight.data.tables.layout import Layout, layout_of
-from tagsight.data.tables.names import LABEL_COLUMNS, OUTLINES, VALUE_COLUMNS, is_photo, is_target
+from tagsight.data.tables.names import (
+    ENDINGS,
+    LABEL_COLUMNS,
+    OUTLINES,
+    VALUE_COLUMNS,
+    is_photo,
+    is_target,
+)
 from tagsight.data.tables.names import key_of as key
+from tagsight.data.tables.photo_columns import PhotoColumnsTable, has_photo_columns
 from tagsight.data.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tagsight.data.format import Columns
@@ -23,7 +34,20 @@ FEWEST_LABELS = 3
 """Labels from which on a column called ID is taken for photos and labels: two may be sides."""
 
 FULL = 0.6
-"""Share of the rows for each photo and label of a sample that must be there."""
+"""Share of the rows for each photo and label from which on they are joined without doubt."""
+
+RECURRING = 0.9
+"""Share of the rows whose labels other photos have too, where rows are missing."""
+
+FEWEST_SORTED = 1_000
+"""Rows of a sample from which on it may have one label, as the rows are sorted by label."""
+
+_Cut: TypeAlias = Callable[[str], tuple[str, str]]
+
+_ENDING = re.compile(
+    rf"(.+\.(?:{'|'.join(sorted(ending[1:] for ending in ENDINGS))}))_(.+)", re.IGNORECASE
+)
+"""A photo with its ending, and a label."""
 
 
 class JoinedTable(Table):
@@ -47,6 +71,7 @@ class JoinedTable(Table):
     def __init__(self, table: CsvTable) -> None:
         self._table = table
         self._is_outline = key(table.names[1]) in OUTLINES
+        self._cut = _cut_of(table) or _at_last
         self.delimiter, self.encoding = table.delimiter, table.encoding
         self.notes = (*table.notes, f"photos and labels joined in {table.names[0]!r}")
         super().__init__(table.source, ("image", "label", "present"), has_header=True)
@@ -63,7 +88,7 @@ class JoinedTable(Table):
         """Yield the photo, the label and the target of each row; an outline is a target 1."""
         del joined_from  # there are few cells
         for number, (joined, value) in self._table.records():
-            photo, _, label = str(joined).strip().rpartition(MARK)
+            photo, label = self._cut(str(joined).strip())
             target = str(int(bool(str(value).strip()))) if self._is_outline else value
             yield number, [photo, label, target]
 
@@ -88,6 +113,8 @@ def kind_of(table: CsvTable, columns: Columns) -> Kind:
     """
     if is_joined(table, columns):
         return JoinedTable.layout.kind
+    if has_photo_columns(table, columns):
+        return PhotoColumnsTable.layout.kind
     return layout_of(table, columns).kind
 
 
@@ -95,7 +122,7 @@ def is_joined(table: CsvTable, columns: Columns) -> bool:
     r"""Return whether the first of two columns has photos and labels, and the second targets.
 
     The first column is called as both are, such as ``Image_Label``, or ID where the second is
-    called label. Most photos have a row for most labels.
+    called label. Most photos have a row for most labels, or several labels that others have too.
 
     Args:
         table: The table.
@@ -113,16 +140,74 @@ def is_joined(table: CsvTable, columns: Columns) -> bool:
     named = columns.image_column or columns.labels_column or columns.label_columns
     if named or len(table.names) != 2 or not table.has_header or not table.sample:
         return False
+    return _cut_of(table) is not None
+
+
+def _cut_of(table: CsvTable) -> _Cut | None:
+    """Return where the cells of the first column are cut, or None if they are not joined."""
     first, second = table.names
     is_outline = key(second) in OUTLINES
     if not is_outline and not all(map(is_target, table.column(1))):
-        return False
-    cells = [str(row[0]).strip().rpartition(MARK) for row in table.sample]
-    photos, labels = {photo for photo, _, _ in cells}, {label for _, _, label in cells}
-    if "" in photos | labels or len({*cells}) < FULL * len(photos) * len(labels):
-        return False
-    if key(first.rpartition(MARK)[2]) in LABEL_COLUMNS and MARK in first:
-        return True
+        return None
+    is_called = MARK in first and key(first.rpartition(MARK)[2]) in LABEL_COLUMNS
     is_named = key(first) == "id" and key(second) in {*LABEL_COLUMNS, *VALUE_COLUMNS}
-    several = len(labels) >= FEWEST_LABELS and not any(map(str.isdecimal, labels))
-    return (is_named and several and len(photos) > 1) or (is_outline and all(map(is_photo, photos)))
+    if not (is_called or is_named or is_outline):
+        return None
+    sample = list(dict.fromkeys(str(row[0]).strip() for row in table.sample))
+    if found := _fitting(sample, is_called=is_called, is_named=is_named):
+        return found
+    if len(table.sample) < FEWEST_SORTED or not all(MARK in one for one in sample):
+        return None
+    cells = dict.fromkeys(str(row[0]).strip() for _, row in table.records())  # sorted by label
+    return _fitting(list(cells), is_called=is_called, is_named=is_named)
+
+
+def _fitting(cells: Sequence[str], *, is_called: bool, is_named: bool) -> _Cut | None:
+    """Return the first cut with which different photos have the same labels."""
+    for cut in _CUTS:
+        pairs = list(map(cut, cells))
+        photos = Counter(photo for photo, _ in pairs)
+        labels = Counter(label for _, label in pairs)
+        if not (all(photos) and all(labels) and _are_shared(photos, labels)):
+            continue
+        several = len(labels) >= FEWEST_LABELS and not any(map(str.isdecimal, labels))
+        if is_called and len(labels) > 1:
+            return cut
+        if is_named and several and len(photos) > 1:
+            return cut
+        if not (is_called or is_named) and all(map(is_photo, photos)):
+            return cut
+    return None
+
+
+def _are_shared(photos: Counter[str], labels: Counter[str]) -> bool:
+    """Return whether most photos have most labels, or several of those that others have."""
+    if photos.total() >= FULL * len(photos) * len(labels):
+        return True
+    several = sum(count > 1 for count in photos.values())
+    recurring = sum(count for count in labels.values() if count > 1)
+    return recurring >= RECURRING * labels.total() and 2 * several >= len(photos) >= len(labels)
+
+
+def _at_ending(joined: str) -> tuple[str, str]:
+    found = _ENDING.fullmatch(joined)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def _at_last(joined: str) -> tuple[str, str]:
+    photo, _, label = joined.rpartition(MARK)
+    return photo, label
+
+
+def _after(marks: int) -> _Cut:
+    """Cut at a mark counted from the left, so that labels may have marks as well."""
+
+    def cut(joined: str) -> tuple[str, str]:
+        parts = joined.split(MARK)
+        return MARK.join(parts[:marks]), MARK.join(parts[marks:])
+
+    return cut
+
+
+_CUTS: tuple[_Cut, ...] = (_at_ending, _at_last, _after(1), _after(2), _after(3))
+"""Ways to cut a photo and a label apart, the surest first."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tagsight.data.format import Columns
+from tagsight.data.tables.messages import listed
 from tagsight.data.tables.mixtures import MixedCellsError, require_one_kind, require_targets
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
@@ -19,6 +19,7 @@ from tagsight.data.tables.names import (
     NUMBERED_SPLITS,
     OUTLINES,
     RANKS,
+    REMARKS,
     SPLIT_FLAGS,
     SPLIT_NAMES,
     TEXT_COLUMNS,
@@ -42,6 +43,7 @@ from tagsight.data.tables.roles import (
     share_of,
     split_of,
 )
+from tagsight.data.tables.row_flags import row_flags
 from tagsight.data.tables.ticks import are_vectors, is_ticked
 from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
@@ -52,11 +54,6 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Table
 
 Kind: TypeAlias = Literal["csv-columns", "csv-list", "csv-long"]
-MOST_NAMED = 6
-ALONE = "labels alone"
-"""What `log_layout` is told of cells with one label each."""
-
-logger = logging.getLogger(__name__)
 
 
 class Layout(NamedTuple):
@@ -108,54 +105,6 @@ class Layout(NamedTuple):
             split_column=None if self.split is None else names[self.split],
             ignore=(*self.ignored, *([] if self.group is None else [names[self.group]])),
         )
-
-
-def log_layout(table: Table, layout: Layout, labels: str) -> None:
-    r"""Log what the columns are taken for unless their names say it, and which are not used.
-
-    Args:
-        table: The table.
-        layout: The meaning of its columns.
-        labels: What the labels' columns hold, in words.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from unittest import TestCase
-        >>> from tagsight.data.tables.csv_table import CsvTable
-        >>> _ = Path("table.csv").write_text("image,dog,sky,note\na.jpg,1,0,mine\n")
-        >>> table = CsvTable(Path("table.csv"))
-        >>> with TestCase().assertLogs(logger) as logged:
-        ...     log_layout(table, layout_of(table, Columns()), "targets")
-        >>> logged.records[-1].getMessage()
-        "table.csv: not used as labels: 'note'; `label_columns` decides"
-    """
-    names = table.names
-    several = _listed([names[place] for place in layout.labels])
-    parts = [f"photos in column {names[layout.image]!r}", f"{labels} in {several}"]
-    if layout.split is not None:
-        parts.append(f"splits in {names[layout.split]!r}")
-        if layout.split_names is NUMBERED_SPLITS:
-            parts[-1] += " (0 train, 1 val, 2 test)"
-    if not table.has_header:
-        parts.insert(0, "no header")
-    parts[:0] = table.notes
-    if table.notes or layout.split_names is NUMBERED_SPLITS or not _is_plain(table, layout, labels):
-        logger.info("%s: %s", table.source, ", ".join(parts))
-    if layout.ignored:
-        logger.warning(
-            "%s: not used as labels: %s; `label_columns` decides",
-            table.source,
-            _listed(layout.ignored),
-        )
-
-
-def _is_plain(table: Table, layout: Layout, labels: str) -> bool:
-    """Return whether names say what the columns are, and no cell has several labels."""
-    keys = [key_of(name) for name in table.names]
-    named = layout.kind == "csv-columns" or (
-        labels == ALONE and all(keys[place] in LABEL_COLUMNS for place in layout.labels)
-    )
-    return table.has_header and keys[layout.image] in IMAGE_COLUMNS and named
 
 
 def layout_of(table: Table, columns: Columns, kind: Kind | None = None) -> Layout:
@@ -238,7 +187,7 @@ class _Search:
                 return self.table.names.index(spelling)
         msg = (
             f"{self.table.where()}: expected a column of the table as `{option}`, "
-            f"{_listed(self.table.names)}, got {name!r}"
+            f"{listed(self.table.names)}, got {name!r}"
         )
         raise DataError(msg)
 
@@ -253,7 +202,8 @@ class _Search:
         if photos:
             names = [self.table.names[i] for i in photos]
             msg = f"{self.table.where()}: expected one column of photos, got {names!r}"
-            raise DataError(f"{msg}; choose one with `image_column`")
+            remedy = "or write a row for each photo, with the columns image and labels"
+            raise DataError(f"{msg}; choose one with `image_column`, {remedy}")
         addresses = [i for i in free if share_of(self.cells[i], is_address) > 0.5]
         if len(addresses) == 1 and not named:
             return addresses[0]
@@ -262,7 +212,7 @@ class _Search:
             return next((i for i in found if not self._has_targets(i)), found[0])
         msg = (
             f"{self.table.where()}: expected a header with a column 'image' (or 'path', 'file', "
-            f"'filename', 'photo'), got {_listed(self.table.names)}; `image_column` names another"
+            f"'filename', 'photo'), got {listed(self.table.names)}; `image_column` names another"
             if self.table.has_header
             else f"{self.table.where()}: expected a column of photos, or a header with 'image'"
         )
@@ -339,7 +289,10 @@ class _Search:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
         names = self.table.names
         places = [i for i in free if self._has_targets(i) and not is_no_label(names[i])]
+        flags = row_flags(names[i] for i in places)
+        places = [i for i in places if names[i] not in flags]
         places = [i for i in places if not set(self.cells[i]) <= NOTHING]  # as in remarks
+        places = [i for i in places if any(self.cells[i]) or self.keys[i] not in REMARKS]
         return places if any(any(self.cells[i]) for i in places) else []
 
     def _only_texts(self, free: Sequence[int]) -> list[int]:
@@ -363,7 +316,7 @@ class _Search:
             raise unfilled(where, names)
         msg = (
             f"{where}: expected one column of labels beside the photo and the split, got "
-            f"{_listed(names)}; name it with `labels_column`, or several with `label_columns`"
+            f"{listed(names)}; name it with `labels_column`, or several with `label_columns`"
         )
         raise DataError(msg)
 
@@ -393,8 +346,3 @@ class _Search:
         is_stated = share_of(cells, is_target) >= 0.5 and repeats
         is_truth = key in VALUE_COLUMNS and (is_stated or place in self.paired)
         return key in CONFIDENCE_COLUMNS or is_truth
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:MOST_NAMED]))
-    return f"{shown}, ..." if len(names) > MOST_NAMED else shown

@@ -17,7 +17,10 @@ IMAGE_COLUMNS = frozenset(
 MAYBE_IMAGE = re.compile(r"image|img|photo|picture|file|path|^id$|^name$")
 """Names of columns that hold photos if no other column does."""
 
-MAYBE_IDS = re.compile(r"instanceuid$|^(?:uid|uuid|guid|idcode|key|asset|assetid|frame|slideid)$")
+MAYBE_IDS = re.compile(
+    r"instanceuid$|^(?:uid|uuid|guid|idcode|key|asset|assetid|frame|slideid|dicomid|isicid|scanid)$"
+    r"|^(?:sample|tile|chip|patch|case|object|observation|specimen|media)id$"
+)
 """Names of columns that hold photos if not even such a column does, and all their cells differ."""
 
 FOLDER_COLUMNS = frozenset(
@@ -55,7 +58,8 @@ VALUE_COLUMNS = frozenset(
 
 INDEX_NAME = re.compile(r"|unnamed\d+(?:level\d+)?")
 ROW_NAMES = re.compile(
-    r"no|nr|num|number|s(?:r|l)?no|serialno|row(?:no|nr|num|number|id|index)?|level\d+"
+    r"no|nr|num|number|s(?:r|l)?no|serialno|row(?:no|nr|num|number|id|index)?|level\d+|x1?"
+    r"|lfdnr|laufendenummer|numero|número|numéro|номер|序号|番号"
 )
 """Names of columns that may hold the numbers of rows."""
 
@@ -67,6 +71,12 @@ TEXT_COLUMNS = frozenset(
     {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
 )
 """Names of columns that hold sentences rather than labels."""
+
+REMARKS = TEXT_COLUMNS | frozenset(
+    {"note", "notes", "remark", "remarks", "comments", "bemerkung", "bemerkungen", "remarques"}
+    | {"observaciones", "observações", "примечание", "备注", "メモ"}
+)
+"""Names of columns that are no labels if nobody has written anything there."""
 
 OUTLINES = frozenset({"encodedpixels", "rle", "segmentation", "polygon"})
 """Names of columns that hold the pixels or outlines of objects."""
@@ -81,7 +91,17 @@ _SPLIT_WORDS = {
         *("训练", "訓練", "学習", "обучение"),
     ),
     "val": (
-        *("val", "valid", "validation", "dev", "eval", "evaluation", "vld", "publictest"),
+        *(
+            "val",
+            "valid",
+            "validation",
+            "validate",
+            "dev",
+            "eval",
+            "evaluation",
+            "vld",
+            "publictest",
+        ),
         *("validierung", "validación", "validacion", "validação", "validazione"),
         *("验证", "検証", "валидация"),
     ),
@@ -218,6 +238,16 @@ def is_no_label(name: str) -> bool:
         ['annotation_id', 'PatientID', 'width']
     """
     return key_of(name) in NEVER_LABELS or _ID.search(name) is not None
+
+
+def is_remark(name: str) -> bool:
+    """Return whether a column's name says that it holds sentences, or no targets.
+
+    Example:
+        >>> [name for name in ("Remarks", "scene", "user_id") if is_remark(name)]
+        ['Remarks', 'user_id']
+    """
+    return key_of(name) in REMARKS or is_no_label(name)
 
 
 def key_of(name: str) -> str:

@@ -76,7 +76,7 @@ def is_index(table: Table, place: int) -> bool:
 
 
 def is_row_number(table: Table, place: int) -> bool:
-    r"""Return whether a column counts the rows from 0 or 1 and is called so.
+    r"""Return whether a column counts the rows, at least two, from 0 or 1 and is called so.
 
     Example:
         >>> from pathlib import Path
@@ -85,10 +85,13 @@ def is_row_number(table: Table, place: int) -> bool:
         >>> [is_row_number(CsvTable(Path("table.csv")), place) for place in range(3)]
         [True, False, False]
     """
-    if not table.has_header or not ROW_NAMES.fullmatch(key_of(table.names[place])):
+    name = table.names[place]
+    is_called = ROW_NAMES.fullmatch(key_of(name)) or name == f"...{place + 1}"  # as R has it
+    if not table.has_header or not is_called:
         return False
     cells = [str(row[place]).strip() for row in table.sample]
-    return any(cells == list(map(str, range(first, first + len(cells)))) for first in (0, 1))
+    counts = (list(map(str, range(first, first + len(cells)))) for first in (0, 1))
+    return len(cells) > 1 and cells in counts
 
 
 def require_names(table: Table, left_out: Collection[int]) -> None:

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tagsight.data.format import DEFAULTS, Labelled
 from tagsight.data.photos.inside import DATA, PhotosInside, photo_inside
 from tagsight.data.source import PLAIN, photo_path
+from tagsight.data.tables.cells import without_decimals
+from tagsight.data.tables.name_files import named_by_number
 from tagsight.data.tables.names import UNASSIGNED
 from tagsight.data.tables.split_lists import splits_beside
+from tagsight.data.tables.taxon_rows import TaxonRows
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -61,14 +64,19 @@ class Table(ABC):
         delimiter: Text between joined cells.
         notes: What messages say of its form.
         repeated_headers: Rows that repeat the header, once all were read.
+        comments: Rows that are comments, once all were read.
         encoding: Encoding of a file that is not in Unicode.
+        is_part: Whether labels that are numbers are named later, together with those of other
+            tables.
     """
 
     row_word = "row"
     delimiter = "\n"
     notes: tuple[str, ...] = ()
     repeated_headers = 0
+    comments = 0
     encoding: str | None = None
+    is_part = False
 
     def __init__(self, source: Path | str, names: Sequence[str], *, has_header: bool) -> None:
         self.source = source
@@ -96,6 +104,11 @@ class Table(ABC):
     def beside(self) -> tuple[Path | str, Path | None, str | None]:
         """The table, the folder of what lies beside it, and its encoding."""
         return self.source, next(iter(self.folders(None)), None), self.encoding
+
+    def named(self, labels: Sequence[str]) -> list[str]:
+        """Return the labels; those that are numbers by the names in a file beside."""
+        numbers = without_decimals(labels)
+        return numbers if self.is_part else named_by_number(numbers, *self.beside)
 
     def photo(self, cell: Cell, number: int) -> str:
         """Return the photo's path below the folder of the photos."""
@@ -182,6 +195,7 @@ class Photos:
         self._splits: list[str] = []
         self._groups: list[str] = []
         self._other_names: list[str] = []
+        self._taxa = TaxonRows(table, layout)
 
     def rows(self, joined_from: int | None = None) -> Iterator[Row]:
         """Yield the rows of the table.
@@ -210,21 +224,31 @@ class Photos:
             place = self.places.setdefault(name, len(self.places))
             is_new = place == len(self._numbers)
             if is_new:
-                self._numbers.append(number)
-                if group is not None:
-                    self._groups.append(str(cells[group]).strip() or f"row {number}")
-                if other is not None:
-                    self._other_names.append(self._other_name(cells[other], number))
+                self._add(cells, number)
             if split is not None:
                 self._add_split(str(cells[split]), place, number, is_new=is_new)
+            if self._taxa.is_used:
+                self._taxa.add(place, cells)
             self.repeated += not is_new
             yield Row(number, place, is_new, cells)
         if table.repeated_headers:
             lines = amount(table.repeated_headers, table.row_word)
             logger.warning("%s: repeated headers: %s left out", table.source, lines)
+        if table.comments:
+            lines = amount(table.comments, table.row_word)
+            logger.info("%s: comments, which begin with #: %s left out", table.source, lines)
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
             raise NoRowsError(msg)
+
+    def _add(self, cells: list[Cell], number: int) -> None:
+        """Note the row that states a photo first."""
+        group, other = self._layout.group, self._layout.other_image
+        self._numbers.append(number)
+        if group is not None:
+            self._groups.append(str(cells[group]).strip() or f"row {number}")
+        if other is not None:
+            self._other_names.append(self._other_name(cells[other], number))
 
     def _other_name(self, cell: Cell, number: int) -> str:
         """Return what another column calls a photo, or nothing if it is no path."""
@@ -289,9 +313,19 @@ class Photos:
         if "" in splits:
             where = self._table.where(self._numbers[splits.index("")])
             msg = (
-                f"{where}: expected every photo in train, val or test, or none, got {UNASSIGNED!r}"
+                f"{where}: expected every photo in train, val or test, or none, got {UNASSIGNED!r};"
+                " write a split there, or draw all by leaving the column out with `ignore`"
             )
             raise DataError(msg)
+        if "1" in self._layout.split_names and 2 * splits.count("train") < len(splits):
+            logger.warning(
+                "%s: only %s of %s for training by %r; if it says something else of the rows, "
+                "leave it out with `ignore`",
+                *(self._table.source, f"{splits.count('train'):,}"),
+                *(amount(len(splits), "photo"), self._table.names[self._layout.split or 0]),
+            )
+        if lists_present and self._taxa.is_used:
+            self._taxa.settle(names, targets)
         self._inside.log()
         return Labelled(
             source=self._table.source,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from tagsight.data.source import require_file
 from tagsight.data.tables.encodings import fitting
+from tagsight.data.tables.names import ENDINGS
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DELIMITERS = (",", ";", "\t", "|")
+COLON = ":"
+"""Delimiter of lists with a photo, a colon, an arrow or a dash, and the photo's labels."""
+
+_COLON = re.compile(
+    rf"(.+?\.(?:{'|'.join(sorted(ending[1:] for ending in ENDINGS))}))"
+    r"(?:\s*(?:[-=]+>|[:=\u2192\u21d2])|\s+[-\u2013\u2014](?!\S))\s*(.*)",
+    re.IGNORECASE,
+)
+"""A photo, which may have a colon of its own, such a mark, and the rest of the line."""
+
 LONGEST_LINE = 2**24
 MOST_COLUMNS = 100_000
 MOST_BLANK = 10_000
@@ -195,7 +206,8 @@ def records(
 
     Args:
         source: The file.
-        delimiter: The delimiter; of a blank, any number is one.
+        delimiter: The delimiter; of a blank, any number is one, and a colon is the first mark
+            behind a photo.
         joined_from: Position from which on the cells may be left joined, as one: they are if the
             file has no quotation marks.
         encoding: The encoding, if the user names it.
@@ -214,10 +226,12 @@ def records(
     is_blank = delimiter == " "
     with source.open(encoding=encoding, newline="") as handle:
         lines = _bounded_lines(handle, delimiter, source)
-        if not (has_quotes and is_quoted):
+        if not (has_quotes and is_quoted) or delimiter == COLON:
             most = -1 if joined_from is None else joined_from
             for number, line in enumerate(lines, 1):
-                if text := line.strip() if is_blank else line.rstrip("\r\n"):
+                if delimiter == COLON and (found := _COLON.fullmatch(line.strip())):
+                    yield number, [*found.groups()]
+                elif text := line.strip() if is_blank else line.rstrip("\r\n"):
                     yield number, text.split(None if is_blank else delimiter, most)
             return
         # A cell may be a photo. The limit is one of the process, for all readers.

@@ -37,10 +37,12 @@ _DIGITS = frozenset(("1", "1.0", "0", "0.0", "-1", "-1.0"))
 _YES = frozenset(word for word, target in TARGETS.items() if target == 1) - _DIGITS
 BITS = re.compile("[01]{2,}")
 _ONE = r"(?:-?1|0)(?:\.0*)?"
-VECTOR = re.compile(rf"\[?\s*{_ONE}(?:\s*[,;|\s]\s*{_ONE})+\s*\]?")
+VECTOR = re.compile(
+    rf"(?:(?:\w+\.)*(?:array|tensor)\()?\[?\s*{_ONE}(?:\s*[,;|\s]\s*{_ONE})+\s*\]?(?:,\s*\w+=[\w.]+)*\)?"
+)
 """A target for each label in one cell."""
 
-_PART = re.compile(r"[^\s,;|\[\]]+")
+_PART = re.compile(r"(?<![\w.=])-?[\d.]+(?![\w(])")
 
 
 def is_ticked(cells: Collection[str]) -> bool:

@@ -15,6 +15,7 @@ import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Labelled
+from tagsight.data.tables.bare_marks import is_dash, warn_of_bare_marks
 from tagsight.data.tags.authors import PhotoTags
 from tagsight.data.tags.text import at_level, leaf, levels, same
 from tagsight.errors import DataError
@@ -57,6 +58,7 @@ def labelled_by_tags(
       given: ``animal`` does not say whether it is a dog.
     - A word without a path counts as the only path that has it as a level: ``dog`` as
       ``animal/dog``. If several have it, it is a label of its own and these are unknown.
+    - A dash, an arrow or the like is no tag.
 
     Args:
         source: The folder, from which names of photos start.
@@ -79,7 +81,11 @@ def labelled_by_tags(
         >>> rows.names, rows.targets.tolist()
         (('animal/dog', 'sky'), [[1, 0], [0, 1], [-1, -1]])
     """
-    words = _Words(frozenset[str]().union(*(one.given for one in tags)), level)
+    given = frozenset[str]().union(*(one.given for one in tags))
+    if bare := frozenset(filter(is_dash, given)):
+        warn_of_bare_marks(source, sorted(bare), given - bare)
+        tags = [one._replace(given=one.given - bare) for one in tags]
+    words = _Words(given - bare, level)
     resolved = [words.resolved(one) for one in tags]
     names = tuple(sorted(frozenset[str]().union(*(one.given for one in resolved))))
     if not names:
@@ -89,6 +95,8 @@ def labelled_by_tags(
             msg += (
                 f"; {amount(unsure, 'photo')} {has} tags that nobody confirmed: 'tagsight confirm'"
             )
+        if any(photo.parent != source for photo in photos):
+            msg += "; if the names of its folders are labels, give `format=label-folders`"
         raise DataError(msg)
     column = {name: index for index, name in enumerate(names)}
     below = _below(names)
