@@ -1,4 +1,4 @@
-"""Many photos: the check before a run, the format of a file in one line, an index."""
+"""Many photos: the check before a run, near twins, the format of a file in one line, an index."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from PIL import Image
 from growing.case import Case, Size, Work
 
 LENGTH, LABELS, DISTINCT = 384, 12, 256
+CHANGED = 0.12
+"""Share of bits in which a drawn fingerprint differs from the one that it resembles."""
+
 IN_TURN = 1000
 """Photos that are decoded alone and checked by turns, as a machine may be busier later."""
 
@@ -115,6 +118,25 @@ def known(file: Path) -> object:
     return KnownPhotos(file, Limits(MAX_PIXELS, MAX_PHOTO_MEMORY), budget=10**10)
 
 
+def twins(_: Path, size: Size) -> Work:
+    """Group photos by fingerprints that resemble a few, as those of real photos do."""
+    from tagsight.data.photos.check import Check
+    from tagsight.data.photos.traits import Look, PhotoTraits
+    from tagsight.data.splits.near_twins import near_twins
+
+    chance = np.random.default_rng(0)
+    kinds = chance.integers(0, 2**64, 2000, dtype=np.uint64)[chance.integers(0, 2000, size[0])]
+    changed = np.packbits(chance.random((size[0], 64), dtype=np.float32) < CHANGED, axis=1)
+    codes = (kinds ^ changed.view(np.uint64).ravel()).tolist()
+    colours = chance.integers(0, 256, (size[0], 3)).tolist()
+    traits = {
+        Path(f"{number:07}.jpg"): PhotoTraits((500, 375), Look(code, tuple(colour)))
+        for number, (code, colour) in enumerate(zip(codes, colours, strict=True))
+    }
+    known = Check((), {path: path.name.encode() for path in traits}, traits)
+    return lambda: near_twins(known)
+
+
 def sniff(folder: Path, size: Size) -> Work:
     """Find the format of a JSON file that is one line."""
     from tagsight.data.format import DEFAULTS
@@ -181,6 +203,9 @@ CASES = {
     ),
     "first-check": Case(
         "first check of photos", first_check, ((500,), (1000,), (2000,), (100_000,))
+    ),
+    "near-twins": Case(
+        "near twins by fingerprints", twins, ((125_000,), (250_000,), (500_000,), (1_000_000,))
     ),
     "sniff": Case(
         "format of records in one line of JSON",

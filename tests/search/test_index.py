@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from programs import python
 
 from tagsight.errors import DataError
+from tagsight.search import structure
+from tagsight.search.columns import Move, unit
 from tagsight.search.expression import parse
 from tagsight.search.facts import Facts
-from tagsight.search.index import Entry, SearchIndex, unit
+from tagsight.search.index import Entry, SearchIndex
 from tagsight.search.structure import reach
 
 lancedb, pyarrow = pytest.importorskip("lancedb"), pytest.importorskip("pyarrow")
@@ -121,9 +123,11 @@ def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(ind
     late = entry(5000, embedding=query)
     index.put([late])
     assert Path(late.path) in {hit.path for hit in index.like(query, 2)}
+    assert index.speed_up(approximate_from=2000, held_from=1000) is None  # it is there already
     # Of photos that are alike it does not matter which are found.
-    index.put([entry(i, embedding=vectors[i % 20]) for i in range(2000)])
-    assert index.speed_up(held_from=0, approximate_from=0) == 1
+    alike = create(index.folder.parent / "alike")
+    alike.put([entry(i, embedding=vectors[i % 20]) for i in range(2000)])
+    assert alike.speed_up(held_from=0, approximate_from=0) == 1
 
 
 def test_how_like_the_nearest_are_does_not_depend_on_the_parts_they_come_in():
@@ -143,10 +147,46 @@ def test_a_new_index_that_is_tidied_has_each_photo_once_on_the_disk(index):
     assert len(list(index.folder.rglob("data/*.lance"))) == 1
 
 
+def test_large_rows_of_which_many_were_moved_are_compacted(tmp_path):
+    """LanceDB waits forever if what it may read ahead is less than a batch of rows."""
+    names, scores = tuple(map(str, range(1000))), np.zeros(1000, np.float32)
+    facts = Facts("model", "m" * 64, names, (0.5,) * 1000, 2560)
+    index, vector = SearchIndex.create(tmp_path / "wide", facts), np.ones(2560, np.float32)
+    for start in range(0, 9000, 1000):
+        numbers = range(start, start + 1000)
+        index.put(
+            [
+                entry(i, path=f"/{i}.jpg", labels=(), scores=scores, embedding=vector)
+                for i in numbers
+            ]
+        )
+    index.tidy(unread=True)
+    index.move([Move(f"/{i}.jpg", f"/moved/{i}.jpg", 1) for i in range(1024)])
+    index.tidy(unread=True)
+    assert len(index) == 9000
+
+
+def test_what_many_small_writes_leave_stays_bounded_and_is_found(index, monkeypatch):
+    monkeypatch.setattr(structure, "MOST_WRITES", 3)
+    index.put([entry(i) for i in range(1000)])
+    index.tidy()
+    index.speed_up(held_from=500)
+    for number in range(1000, 1040):
+        index.put([entry(number)])
+        index.tidy()
+        index.speed_up(held_from=500)
+        (hit,) = index.like(entry(number).embedding, 1)
+        assert hit.path == Path(entry(number).path)
+        table = lancedb.connect(index.folder).open_table("photos")
+        assert table.stats()["fragment_stats"]["num_fragments"] <= 1 + 2 * 3 + 1
+        assert table.index_stats("vector_idx").num_indices <= 3 + 1
+    assert len(index) == 1040
+
+
 def test_photos_are_replaced_moved_and_removed(index):
     index.put([entry(i) for i in range(3)])
     index.put([entry(2, size=7)])
-    index.move(entry(0).path, "/else/where's.jpg", 5)
+    index.move([Move(entry(0).path, "/else/where's.jpg", 5)])
     index.remove([entry(1).path, "/photos/not there.jpg"])
     assert set(index.paths()) == {"/else/where's.jpg", entry(2).path}
     assert index.known(["/else/where's.jpg"])["/else/where's.jpg"].modified == 5
@@ -264,7 +304,7 @@ def used(folder: Path) -> None:
             index.known([entry(1).path])
             if way is not SearchIndex.open:
                 index.put([entry(200)])
-                index.move(entry(2).path, "/moved.jpg", 1)
+                index.move([Move(entry(2).path, "/moved.jpg", 1)])
                 index.remove([entry(3).path])
                 index.tidy()
         except DataError as error:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,28 @@ def test_photos_are_indexed_once(photos, index):
     assert names(index) == {"0.png", "1.png", "2.png", "3.png"}
 
 
+def test_a_name_that_is_no_text_is_left_out_and_told(photos, index):
+    corner("red").save(photos / "good.png")
+    (photos / os.fsdecode(b"bad\xff.png")).write_bytes((photos / "good.png").read_bytes())
+    problems: list[str] = []
+    done = indexed(index, photos, on_problem=lambda _, reason: problems.append(reason))
+    assert (done.new, done.left_out) == (5, 2)
+    assert any("expected a path in UTF-8, got other bytes: rename it" in one for one in problems)
+
+
+def test_a_photo_that_is_given_several_times_is_in_the_index_once(photos, index):
+    one = photos / "0.png"
+    given = [
+        one,
+        one,
+        *find_photos([photos / "1.png", photos / "2.png", one, photos / "deep"]),
+        one,
+    ]
+    done = index_photos(channels_recognizer(batch_size=1), given, index)
+    assert (done.new + done.known, done.left_out) == (len(given), 0)
+    assert sorted(Path(path).name for path in index.paths()) == ["0.png", "1.png", "2.png", "3.png"]
+
+
 def test_the_functions_index_and_search_what_the_recogniser_says(photos, tmp_path):
     recognizer, out = channels_recognizer(), tmp_path / "i"
     assert tagsight.index(recognizer, photos, out=out, progress=False).photos == 4
@@ -66,6 +89,17 @@ def test_the_functions_index_and_search_what_the_recogniser_says(photos, tmp_pat
     np.testing.assert_allclose(hit.scores, result.scores, atol=1e-6)
     found = tagsight.search(out, like=photos / "0.png", where="red", model=recognizer)
     assert [hit.path.name for hit in found] == ["3.png"]
+
+
+def test_one_run_at_a_time_writes_to_an_index(photos, tmp_path):
+    recognizer, out = channels_recognizer(), tmp_path / "i"
+
+    def begin_another(*_: object) -> None:
+        tagsight.index(recognizer, photos, out=out, progress=False)
+
+    with pytest.raises(DataError, match=r"one run at a time to write the index .*, got another"):
+        tagsight.index(recognizer, photos, out=out, on_problem=begin_another, progress=False)
+    assert tagsight.index(recognizer, photos, out=out, progress=False).photos == 4
 
 
 @pytest.mark.parametrize(
@@ -100,6 +134,13 @@ def test_changed_moved_and_copied_photos_are_told_apart(photos, index):
     assert names(index) == {"1.png", "2.png", "3.png", "moved.png"}
     (photos / "copy.png").write_bytes((photos / "1.png").read_bytes())
     assert indexed(index, photos) == Indexed(new=1, known=4, left_out=1)
+
+
+def test_a_photo_that_is_moved_over_another_takes_its_place(photos, index):
+    indexed(index, photos)
+    (photos / "0.png").replace(photos / "1.png")
+    assert indexed(index, photos) == Indexed(known=2, moved=1, left_out=1)
+    assert sorted(Path(path).name for path in index.paths()) == ["1.png", "2.png", "3.png"]
 
 
 def test_deleted_photos_are_forgotten_just_below_the_folders_that_were_looked_through(
@@ -137,7 +178,7 @@ def test_an_index_is_written_in_parts_that_grow_with_it_as_far_as_memory_is_boun
     facts, photos, read = Facts("model", "digest", ("red",), (0.5,), length), 0, 0
     while photos < 10**6:
         part = part_size(photos, facts)
-        assert part == 256 or part <= photos / 64
+        assert 0 < part <= max(256, photos / 64)
         assert 4 * length * part <= MOST_MEMORY
         photos, read = photos + part, read + photos
     if length == 384:

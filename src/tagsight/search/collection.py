@@ -10,6 +10,7 @@ from tagsight.data.photos.finding import find_photos
 from tagsight.data.remote.places import place
 from tagsight.errors import DataError
 from tagsight.inference.recognizer import load
+from tagsight.runtime.claims import claimed
 from tagsight.runtime.progress import TerminalLog
 from tagsight.search.expression import parse
 from tagsight.search.facts import Facts
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Region = tuple[float, float, float, float]
 """Left, top, width and height of a part of a photo, in pixels."""
+
+CLAIM = "claim"
+"""File in the folder of an index that the run holds which writes to it."""
 
 
 def index(
@@ -54,7 +58,7 @@ def index(
 
     Raises:
         DataError: If the model cannot be used, or ``out`` holds the index of another model or
-            something else.
+            something else, or another run writes to it.
 
     Example:
         >>> import tagsight as ts
@@ -77,22 +81,29 @@ def index(
     is_new = not Path(out).exists()
     opened = SearchIndex.create(Path(out), facts)
     tell = on_problem or _nothing
-    total = sum(1 for _ in find_photos(paths, on_problem=_nothing))
-    with log.work("indexing", total) as advance:
-        done = count(1)
-        indexed = index_photos(
-            by or recognizer,
-            find_photos(paths, on_problem=tell),
-            opened,
-            on_photo=lambda _: advance(next(done)),
-            on_problem=tell,
-        )
-    if not indexed.interrupted:
-        indexed.gone = forget_missing(opened, paths)
-        opened.tidy(unread=is_new)
-        if (recall := opened.speed_up()) is not None:
-            log.note(f"searches are approximate and find {recall:.1%} of the ten nearest photos")
-    indexed.photos = len(opened)
+    refusal = (
+        f"expected one run at a time to write the index {out}, got another that has not ended: "
+        "wait for it, or choose another `out`"
+    )
+    with claimed(opened.folder / CLAIM, refusal):
+        total = sum(1 for _ in find_photos(paths, on_problem=_nothing))
+        with log.work("indexing", total) as advance:
+            done = count(1)
+            indexed = index_photos(
+                by or recognizer,
+                find_photos(paths, on_problem=tell),
+                opened,
+                on_photo=lambda _: advance(next(done)),
+                on_problem=tell,
+            )
+        if not indexed.interrupted:
+            indexed.gone = forget_missing(opened, paths)
+            opened.tidy(unread=is_new, removed=indexed.gone)
+            if (recall := opened.speed_up()) is not None:
+                log.note(
+                    f"searches are approximate and find {recall:.1%} of the ten nearest photos"
+                )
+        indexed.photos = len(opened)
     return indexed
 
 

@@ -12,6 +12,7 @@ import json
 import warnings
 from collections import Counter
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,10 +20,20 @@ import numpy as np
 
 from tagsight.errors import DataError
 from tagsight.runtime.files import write_atomically
+from tagsight.search.columns import Known, Move, moved_rows, rows_of, schema_of, unit
 from tagsight.search.expression import condition, quoted, wanted
 from tagsight.search.facts import FACTS, VERSION, Facts, read_facts
-from tagsight.search.library import lancedb_errors, lancedb_module, quiet
-from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach
+from tagsight.search.hashes import Hashes
+from tagsight.search.library import connect, lancedb_errors, quiet, release_memory
+from tagsight.search.structure import (
+    APPROXIMATE_FROM,
+    HELD_FROM,
+    REFINED,
+    drop_worn,
+    hold,
+    is_due,
+    reach,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,14 +76,6 @@ class Entry(NamedTuple):
     labels: tuple[str, ...]
     scores: NDArray[np.float32]
     embedding: NDArray[np.float32]
-
-
-class Known(NamedTuple):
-    """Properties that show whether a photo has changed since it was indexed."""
-
-    size: int
-    modified: int
-    digest: bytes
 
 
 class Hit(NamedTuple):
@@ -118,11 +121,10 @@ class SearchIndex:
     """
 
     def __init__(self, folder: Path, facts: Facts, *, make: bool) -> None:
-        lancedb = lancedb_module()
         self.folder = folder
         self.facts = facts
         with lancedb_errors(folder), quiet():
-            database, schema = lancedb.connect(folder), _schema(facts)
+            database, schema = connect(folder, writes=make), schema_of(facts)
             if make:
                 self._table = database.create_table(TABLE, schema=schema, exist_ok=True)
             else:
@@ -175,10 +177,15 @@ class SearchIndex:
 
     def known(self, paths: Sequence[str]) -> dict[str, Known]:
         """Return what the index knows of photos, by path; unknown photos are missing."""
-        columns = ["path", "size", "modified", "digest"]
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         found: dict[str, Known] = {}
-        for row in self._rows(_one_of("path", paths), columns) if paths else ():
-            found[row["path"]] = Known(row["size"], row["modified"], row["digest"])
+        wanted = pa.array(paths, pa.string())
+        # LanceDB is slow with a condition of thousands of paths.
+        for batch in self._batches(None, ["path", *Known._fields]) if paths else ():
+            for row in batch.filter(pc.is_in(batch["path"], wanted)).to_pylist():
+                found[row["path"]] = Known(row["size"], row["modified"], row["digest"])
         return found
 
     def with_content(self, digests: Sequence[bytes]) -> dict[bytes, list[str]]:
@@ -190,20 +197,43 @@ class SearchIndex:
         return found
 
     def put(self, entries: Sequence[Entry]) -> None:
-        """Add photos, or replace those with the same paths."""
+        """Add photos, or replace those with the same paths; of a path the last entry counts."""
         if not entries:
             return
+        last = {entry.path: entry for entry in entries}
         with lancedb_errors(self.folder):
-            merge = self._table.merge_insert("path")
-            merge.when_matched_update_all().when_not_matched_insert_all().execute(
-                _arrow(entries, self.facts)
-            )
+            rows = rows_of([*last.values()], self.facts)
+            if self._written.add(last):
+                merge = self._table.merge_insert("path").when_matched_update_all()
+                merge.when_not_matched_insert_all().execute(rows)
+            else:  # a merge keeps all paths of the table in memory
+                self._table.add(rows)
+        del rows
+        release_memory()
 
-    def move(self, old: str, new: str, modified: int) -> None:
-        """Update the path of a photo that has been moved."""
-        values = {"path": new, "modified": modified}
-        with lancedb_errors(self.folder):
-            self._table.update(where=f"path = {quoted(old)}", values=values)
+    @cached_property
+    def _written(self) -> Hashes:
+        return Hashes(batch["path"].to_pylist() for batch in self._batches(None, ["path"]))
+
+    def move(self, moves: Sequence[Move]) -> None:
+        """Update the paths of photos that have been moved, and forget what was at their new ones.
+
+        Raises:
+            DataError: If the index cannot be written.
+        """
+        import pyarrow as pa
+
+        self.remove([move.new for move in moves if move.new in self._written])
+        schema = schema_of(self.facts)
+        for start in range(0, len(moves), PART):
+            part = moves[start : start + PART]
+            olds = [move.old for move in part]
+            batches = self._batches(_one_of("path", olds), schema.names)
+            self._written.add([move.new for move in part])
+            with lancedb_errors(self.folder):
+                self._table.add(moved_rows(pa.Table.from_batches(batches, schema), part))
+            # A run that is killed before leaves paths without a file, which the next one forgets.
+            self.remove(olds)
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove photos."""
@@ -215,34 +245,47 @@ class SearchIndex:
         """Yield the paths of all photos, in no particular order."""
         return (row["path"] for row in self._rows(None, ["path"]))
 
-    def tidy(self, *, unread: bool = False) -> None:
+    def contents(self) -> Hashes:
+        """Return the digests of all photos, as a set that errs rarely."""
+        return Hashes(batch["digest"].to_pylist() for batch in self._batches(None, ["digest"]))
+
+    def tidy(self, *, unread: bool = False, removed: int = 0) -> None:
         """Compact the files of many small writes, and delete versions that are a week old.
 
-        Of an index that is ``unread`` by other processes all old versions are deleted.
+        Of an index with a vector index this is done once a 64th of the photos, or 64 writes, came
+        or went since the last time. After 64 times the vector index is dropped, for `speed_up` to
+        make again, so that neither the files that a search opens nor the time for each photo grow.
+
+        Args:
+            unread: Whether no other process reads the index; then all old versions are deleted.
+            removed: Photos that were removed since the last time.
         """
         with lancedb_errors(self.folder), warnings.catch_warnings(action="ignore"):
-            self._table.optimize(cleanup_older_than=timedelta(0) if unread else None)
+            if drop_worn(self._table) or unread or is_due(self._table, removed):
+                self._table.optimize(cleanup_older_than=timedelta(0) if unread else None)
+        release_memory()
 
     def speed_up(
         self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
     ) -> float | None:
-        """Make a vector index that searches keep in memory, if there are many photos.
+        """Make a vector index that searches keep in memory, if there are many photos and none yet.
 
         It holds the vectors, so that searches stay exact. For very many photos it holds quantised
         vectors instead; the nearest by these are compared exactly. Photos added later are read from
-        the table until `tidy` adds them to the vector index. An existing one is kept.
+        the table until `tidy` adds them to the vector index.
 
         Args:
             held_from: Photos below which there is no vector index.
             approximate_from: Photos from which it holds quantised vectors.
 
         Returns:
-            The recall if vectors are quantised, or else None: the fraction of the 10 nearest photos
-            that a search finds, measured on 50 photos of the index.
+            The recall if vectors were quantised now, or else None: the fraction of the 10 nearest
+            photos that a search finds, measured on 50 photos of the index.
         """
         with lancedb_errors(self.folder):
-            held = hold(self._table, held_from, approximate_from)
-        if held != "quantised vectors":
+            made = hold(self._table, held_from, approximate_from)
+        release_memory()
+        if made != "quantised vectors":
             return None
         tried = next(self._vectors())[:TRIED]
         least = reach(tried, self._vectors(), NEAREST) - ROUNDING
@@ -338,17 +381,6 @@ class SearchIndex:
             yield from query.select(columns).limit(None).to_batches(PART)
 
 
-def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalise an embedding to length 1, so that the dot product of two is their cosine.
-
-    Example:
-        >>> round(float(np.linalg.norm(unit(np.array([3.0, 4.0], np.float32)))), 3)
-        1.0
-    """
-    length = float(np.linalg.norm(embedding))
-    return (embedding / (length or 1.0)).astype(np.float32)
-
-
 def _hit(row: dict[str, Any], likeness: float | None) -> Hit:
     scores = np.asarray(row["scores"], dtype=np.float32)
     return Hit(Path(row["path"]), likeness, tuple(row["labels"]), scores, row["digest"])
@@ -356,37 +388,3 @@ def _hit(row: dict[str, Any], likeness: float | None) -> Hit:
 
 def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(map(quoted, values))})"
-
-
-def _schema(facts: Facts) -> Any:  # noqa: ANN401 - pyarrow has no types
-    import pyarrow as pa
-
-    columns = [
-        ("path", pa.string()),
-        ("size", pa.int64()),
-        ("modified", pa.int64()),
-        ("digest", pa.binary()),
-        ("labels", pa.list_(pa.string())),
-        ("scores", pa.list_(pa.float32(), len(facts.names))),
-        ("vector", pa.list_(pa.float32(), facts.length)),
-    ]
-    return pa.schema(columns)
-
-
-def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401
-    import pyarrow as pa
-
-    def vectors(rows: list[NDArray[np.float32]]) -> Any:  # noqa: ANN401
-        flat = np.concatenate(rows).astype(np.float32)
-        return pa.FixedSizeListArray.from_arrays(pa.array(flat), len(rows[0]))
-
-    columns = {
-        "path": [entry.path for entry in entries],
-        "size": [entry.size for entry in entries],
-        "modified": [entry.modified for entry in entries],
-        "digest": [entry.digest for entry in entries],
-        "labels": [list(entry.labels) for entry in entries],
-        "scores": vectors([entry.scores for entry in entries]),
-        "vector": vectors([unit(entry.embedding) for entry in entries]),
-    }
-    return pa.table(columns, schema=_schema(facts))

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,15 +16,18 @@ from tagsight.data.photos.deaths import watched
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file
 from tagsight.data.remote.places import is_remote
+from tagsight.data.source import require_text
 from tagsight.errors import DataError
 from tagsight.runtime.files import sha256_of
 from tagsight.runtime.threads import batched
-from tagsight.search.index import Entry, Known
+from tagsight.search.columns import Known, Move
+from tagsight.search.index import Entry
 
 if TYPE_CHECKING:
     from tagsight.inference.recognizer import OnError, PhotoLike
     from tagsight.inference.result import EmbeddedPhoto, Result
     from tagsight.search.facts import Facts
+    from tagsight.search.hashes import Hashes
     from tagsight.search.index import SearchIndex
 
 PART = 256
@@ -32,7 +36,10 @@ PART = 256
 SHARE = 64
 """The part of a large index that is written at a time, which a crash may take back."""
 
-MOST_MEMORY = 2**26
+MOST_PATHS = 2**16
+"""Photos that are looked up at a time at most."""
+
+MOST_MEMORY = 2**24
 """Bytes of photos that wait to be written."""
 
 ROUND = 2**17
@@ -113,10 +120,10 @@ def index_photos(
 
 
 def part_size(photos: int, facts: Facts) -> int:
-    """Compute how many photos to look up or write at a time in an index of this many.
+    """Compute how many photos to write at a time in an index of this many.
 
-    Each write reads the paths of all photos and leaves a file that all later writes open. Parts
-    that grow with the index keep the time for all of them at N log N.
+    Each write leaves a file that all later writes, and searches, open. Parts that grow with the
+    index keep the time for all of them at N log N.
 
     Example:
         >>> from tagsight.search.facts import Facts
@@ -125,7 +132,7 @@ def part_size(photos: int, facts: Facts) -> int:
         (256, 1562)
     """
     each = 4 * (facts.length + len(facts.names)) + 1_000  # with path and digest
-    return max(PART, min(photos // SHARE, MOST_MEMORY // each))
+    return min(max(PART, photos // SHARE), MOST_MEMORY // each)
 
 
 def forget_missing(index: SearchIndex, below: Sequence[Path]) -> int:
@@ -146,11 +153,12 @@ def forget_missing(index: SearchIndex, below: Sequence[Path]) -> int:
         ...     forget_missing(index, [Path("photos")])
         0
     """
-    files = tuple(str(path.absolute()) for path in below)
+    # Of a photo, or a tar, that is there, nothing is gone.
+    files = tuple(str(path.absolute()) for path in below if not _is_file(path))
     folders = tuple(file.rstrip(os.sep) + os.sep for file in files)
     gone = [
         path
-        for path in index.paths()
+        for path in (index.paths() if folders else ())
         if (path in files or path.startswith(folders)) and not _exists(Path(path))
     ]
     index.remove(gone)
@@ -166,10 +174,14 @@ class _Work:
     ) -> None:
         self.done = Indexed()
         self._index = index
-        self._before = len(index)
+        self._before = len(index)  # if none, no photo can be known or moved
         self._on_photo = on_photo
         self._on_problem = on_problem
         self._pending: dict[Path, Known] = {}  # photos that are being recognised
+
+    @cached_property
+    def _contents(self) -> Hashes:
+        return self._index.contents()
 
     @property
     def _part(self) -> int:
@@ -216,16 +228,32 @@ class _Work:
 
     def _new(self, photos: Iterable[Path]) -> Iterator[Path]:
         """Yield photos that must be recognised."""
-        for part in batched((photo.absolute() for photo in photos), self._part):
-            known = self._index.known([str(photo) for photo in part])
+        several = max(PART, min(self._before // SHARE, MOST_PATHS))
+        for part in batched(self._storable(photo.absolute() for photo in photos), several):
+            paths = [str(photo) for photo in part]
+            known = self._index.known(paths) if self._before else {}
             # Fewer at a time, as the photos are read, while those before are recognised.
             for some in batched(part, PART):
                 changed = [photo for photo in some if not self._is_known(photo, known)]
                 self._move([photo for photo in changed if photo in self._pending])
                 yield from (photo for photo in changed if photo in self._pending)
 
+    def _storable(self, photos: Iterable[Path]) -> Iterator[Path]:
+        """Yield photos whose names an index can store."""
+        for photo in photos:
+            try:
+                require_text(photo)
+            except DataError as error:
+                self._problem(photo, f"{photo}: {error}")
+            else:
+                yield photo
+
     def _is_known(self, photo: Path, known: dict[str, Known]) -> bool:
         before = known.get(str(photo))
+        if photo in self._pending:  # it was given before, and is being recognised
+            self.done.known += 1
+            self._on_photo(photo)
+            return True
         try:
             status = _file(photo).stat()
             if before is not None and before[:2] == (status.st_size, status.st_mtime_ns):
@@ -244,22 +272,36 @@ class _Work:
         return False
 
     def _move(self, photos: Sequence[Path]) -> None:
-        """Update the path of photos whose content the index has at a path without a file."""
-        places = self._index.with_content([self._pending[photo].digest for photo in photos])
+        """Update the paths of photos whose content the index has at a path without a file."""
+        if not self._before:
+            return
+        digests = [self._pending[photo].digest for photo in photos]
+        # A search in the table reads the digests of all photos; most new photos need none.
+        places = self._index.with_content([d for d in digests if d in self._contents])
+        moves = []
         for photo in photos:
             here = places.get(self._pending[photo].digest, [])
             left = next((path for path in here if not _exists(Path(path))), None)
             if left is not None and str(photo) not in here:
                 here.remove(left)
-                self._index.move(left, str(photo), self._pending.pop(photo).modified)
-                self.done.moved += 1
-                self._on_photo(photo)
+                moves.append(Move(left, str(photo), self._pending.pop(photo).modified))
+        self._index.move(moves)
+        self.done.moved += len(moves)
+        for move in moves:
+            self._on_photo(Path(move.new))
 
 
 def _file(photo: Path) -> Path:
     """Return the file of a photo, or the tar that it is in."""
     inside = tar_of(photo)
     return local_file(photo) if inside is None else inside[0]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _exists(photo: Path) -> bool:

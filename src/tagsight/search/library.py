@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from tagsight.errors import FULL, DataError, needs_extra
@@ -20,7 +21,8 @@ LANCEDB = {
     "LANCEDB_LOG": "error",  # it warns of equal vectors
     "RUST_BACKTRACE": "0",
     # Bytes that it reads ahead when it compacts and builds a vector index, in place of gigabytes.
-    "LANCE_DEFAULT_IO_BUFFER_SIZE": str(2**25),
+    # A batch of rows must fit in: with 2**23 it waited for itself forever where some were removed.
+    "LANCE_DEFAULT_IO_BUFFER_SIZE": str(2**26),
     "LANCE_SHUFFLE_BATCH_BYTES": str(2**24),
 }
 """What the environment tells LanceDB, unless it tells something else."""
@@ -28,6 +30,9 @@ LANCEDB = {
 _ARENA_MAX, ARENAS = -8, 2
 """Parameter of mallopt(3), and heaps that threads share. Each of LanceDB's many threads keeps what
 it has freed in a heap of its own otherwise, and memory grows with the index."""
+
+CACHE = 2**25
+"""Bytes that LanceDB keeps of a vector index, and of other files, while an index is written."""
 
 _PLACE = re.compile(r",? /\S+\.rs:\d+.*", re.DOTALL)
 """Position in the source of LanceDB, which it appends to its errors."""
@@ -45,11 +50,43 @@ def lancedb_module() -> Any:  # noqa: ANN401 - it has no types
     """
     for name, value in LANCEDB.items():
         os.environ.setdefault(name, value)
-    if platform.libc_ver()[0] == "glibc" and "MALLOC_ARENA_MAX" not in os.environ:
+    if _is_glibc() and "MALLOC_ARENA_MAX" not in os.environ:
         ctypes.CDLL(None).mallopt(_ARENA_MAX, ARENAS)
     with needs_extra("search", "for an index"):
         import lancedb
     return cast("Any", lancedb)
+
+
+def connect(folder: Path, *, writes: bool) -> Any:  # noqa: ANN401
+    """Open the database in a folder; one that ``writes`` keeps little of it in memory.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     connect(Path(folder), writes=True).list_tables().tables
+        []
+    """
+    lancedb = lancedb_module()
+    if not writes:
+        return lancedb.connect(folder)
+    session = lancedb.Session(index_cache_size_bytes=CACHE, metadata_cache_size_bytes=CACHE)
+    return lancedb.connect(folder, session=session)
+
+
+def release_memory() -> None:
+    """Return freed memory to the system, which glibc keeps otherwise.
+
+    Example:
+        >>> release_memory()
+    """
+    if _is_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@cache
+def _is_glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
 
 
 @contextmanager
