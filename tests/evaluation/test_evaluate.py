@@ -10,8 +10,9 @@ from torch.testing import assert_close
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.data.annotations import Annotations
-from tagsight.evaluation.evaluate import evaluate, measure, percent, percent_interval
+from tagsight.evaluation.evaluate import evaluate, measure
 from tagsight.evaluation.evidence_report import measure_evidence
+from tagsight.evaluation.percents import percent, percent_interval
 from tagsight.evaluation.predictions import predict
 from tagsight.evaluation.report_text import report_lines
 from tagsight.loading.batches import PhotoStore

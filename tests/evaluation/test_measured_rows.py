@@ -40,3 +40,17 @@ def test_a_split_that_the_data_do_not_have_is_refused(tmp_path):
         DataError, match=r"split 'test', got 3 train, 1 val; name one that has some as `split`"
     ):
         measured_rows(collection(("train", "train", "train", "val")), tmp_path / "model", "test")
+
+
+def test_photos_that_have_gone_since_do_not_make_those_of_the_training_count_as_unseen(tmp_path):
+    write_split(tmp_path / SPLIT_FILE, collection(SPLITS))
+    rows, said = measured_rows(collection().select([1, 2, 3]), tmp_path / "model", "test")
+    assert [path.stem for path in rows.paths] == ["photos-3"]
+    assert said.endswith("when the model was trained, without 1 photo no longer there")
+
+
+def test_photos_called_as_those_of_the_training_are_told_where_no_split_is_known(tmp_path):
+    write_split(tmp_path / SPLIT_FILE, collection(SPLITS))
+    rows, said = measured_rows(collection().select([0, 3]), tmp_path / "model", "test")
+    assert len(rows) == 2
+    assert said.endswith("measured; 1 photo of them may be of the training, by the names")

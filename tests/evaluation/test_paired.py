@@ -69,6 +69,19 @@ def test_labels_are_matched_by_name_and_others_are_listed():
     assert all(values["p"] == 1 for values in report["per_label"].values())
 
 
+def test_a_single_photo_of_a_label_shows_no_difference_between_models():
+    good, bad = measured(0.5), measured(9.0)
+    targets = good.rows.targets.clone()
+    targets[:, 0] = 0
+    targets[bad.logits[:, 0].argmin(), 0] = 1
+    first, second = (one._replace(rows=replace(one.rows, targets=targets)) for one in (good, bad))
+    cat, cow, _ = paired_report(first, second)["per_label"].values()
+    assert cat["difference"] > 5
+    assert (cat["interval"], cat["p"]) == ([None, None], 1)
+    assert cow["p"] < 0.05
+    assert None not in cow["interval"]
+
+
 def test_the_text_names_sure_labels_and_what_the_other_model_may_have_learned():
     report = paired_report(measured(0.5), measured(9.0)) | {"model": "old/model", "outside": 7}
     lines = list(paired_lines(report))

@@ -86,15 +86,15 @@ def test_evidence_is_told_with_what_chance_would_give_and_retrieval_in_a_line(re
     *_, errors = report_lines(report)
     assert errors == "evidence (maps): error of the maps under flip 2.0, quarter turn 30.0"
     report["evidence"] |= {"pointing": 80.0, "pointing_interval": [75.0, 85.0]}
-    report["evidence"] |= {"energy_in_box": 60.0, "energy_in_box_interval": [55.0, None]}
+    report["evidence"] |= {"energy_in_box": 60.0, "energy_in_box_interval": [55.0, 65.0]}
     report["evidence"] |= {"chance": 35.0, "pairs": 1500}
-    perfect = {"precision": 100.0, "precision_interval": [100.0, 100.0], "mAP": 100.0}
+    perfect = {"precision": 100.0, "precision_interval": [None, None], "mAP": 100.0}
     report["retrieval"] = perfect | {"k": 3, "chance": 21.05, "queries": 20}
     assert list(report_lines(report))[-4:] == [
         errors,
         "pointing 80.0 (75.0 to 85.0), by chance 35.0; 1,500 labels of photos",
-        "energy in boxes 60.0 (55.0 to -), by chance 35.0; 1,500 labels of photos",
-        "search: of the nearest 3 photos 100.0 (100.0 to 100.0) share a label with the query, by "
+        "energy in boxes 60.0 (55.0 to 65.0), by chance 35.0; 1,500 labels of photos",
+        "search: of the nearest 3 photos 100.0 share a label with the query, by "
         "chance 21.1; mAP of these 100.0; 20 queries",
     ]
 

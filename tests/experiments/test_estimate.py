@@ -44,6 +44,11 @@ def test_a_run_without_validation_photos_can_be_tried(collection, tmp_path):
     assert minutes_of(run, Shared(tmp_path, prepared, RUNTIME)) > 0
 
 
+def test_a_run_that_stores_photos_instead_of_training_can_be_tried(collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    assert minutes_of(Run("knn", tiny_recipe("knn")), shared) > 0
+
+
 def test_of_a_run_that_cannot_be_tried_nothing_is_known_and_ctrl_c_ends_a_trial(
     collection, tmp_path, monkeypatch
 ):

@@ -29,24 +29,6 @@ def test_labels_without_photos_are_not_taught_unless_nothing_is_known():
     assert empty_label_space(["cat", "dog"]).taught.all()
 
 
-def test_permuting_labels_is_counting_them_in_another_order():
-    order = torch.tensor([2, 0, 1])
-    expected = LabelSpace.from_targets(["sofa", "cat", "dog"], TARGETS[:, order], VECTORS[order])
-    permuted = pets().permuted(order)
-    assert permuted.names == expected.names
-    for field in ("vectors", "cooccurrence", "photos", "frequency"):
-        assert torch.equal(getattr(permuted, field), getattr(expected, field))
-    assert replace(pets(), vectors=None).permuted(order).vectors is None
-
-
-def test_an_empty_label_space_knows_names_only():
-    space = empty_label_space(["cat", "dog"], vector_length=3)
-    assert space.names == ("cat", "dog")
-    assert space.vectors.shape == (2, 3)
-    assert not any(t.any() for t in (space.vectors, space.cooccurrence, space.photos))
-    assert empty_label_space(["cat"]).vectors is None
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -178,15 +178,6 @@ def test_a_name_always_has_the_same_direction():
     assert direction == pytest.approx([0.061915075, -0.272782133, -0.960081471], abs=1e-8)
 
 
-def test_names_of_voc_are_found_among_those_of_coco(tmp_path):
-    coco = np.array(["dining table", "tv", "dog"])
-    np.savez(tmp_path / "coco.npz", names=coco, vectors=np.eye(3))
-    found = from_file(tmp_path / "coco.npz", "diningtable", "tvmonitor", "dog")
-    assert found.source.endswith("3 of 3 labels found")
-    assert "'diningtable' is read as 'dining table'" in found.notes
-    assert "'tvmonitor' is read as 'tv'" in found.notes
-
-
 @pytest.mark.parametrize(
     ("content", "name", "expected"),
     [

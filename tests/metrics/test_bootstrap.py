@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from tagsight.metrics import bootstrap as module
-from tagsight.metrics.bootstrap import Interval, bootstrap, bootstrap_map, overall_f1_draws
+from tagsight.metrics.bootstrap import (
+    Interval,
+    average_precision_intervals,
+    bootstrap,
+    bootstrap_map,
+    overall_f1_draws,
+)
 from tagsight.metrics.classification import (
     Conventions,
     average_precision,
@@ -46,6 +52,41 @@ def test_the_fast_draws_of_of1_equal_naive_resampling(never_predicted, unknown, 
     given = torch.Generator().manual_seed(7)
     expected = [naive(torch.randint(12, (12,), generator=given)) for _ in range(40)]
     torch.testing.assert_close(draws, torch.tensor(expected).double(), equal_nan=True)
+
+
+def test_of1_is_1_of_right_decisions_and_0_of_none():
+    targets = torch.eye(4).long()
+
+    def drawn(predicted: torch.Tensor) -> set[float]:
+        return set(overall_f1_draws(predicted, targets, seed=0, resamples=40).tolist())
+
+    right = targets == 1
+    assert drawn(right) == {1}
+    assert drawn(~right & False) == {0}
+    # A decision of one photo, drawn n times among 4: precision 1 and recall n / 4.
+    one = right & (torch.arange(4) == 0)
+    assert drawn(one) >= {0, 2 * 1 / (1 + 4)}
+    assert drawn(one) <= {0, *(2 * n / (n + 4) for n in range(1, 5))}
+
+
+def test_a_label_predicted_for_one_of_many_photos_is_predicted():
+    predicted, targets = torch.zeros(2, 6000, 2).long()
+    predicted[:1000, 0] = targets[:1000, 0] = 1
+    predicted[5000:, 1] = targets[5000:, 1] = 1
+    wrong = Conventions(never_predicted="wrong")
+    draws = overall_f1_draws(predicted == 1, targets, wrong, seed=0, resamples=3)
+    assert draws.tolist() == [1, 1, 1]
+
+
+def test_a_label_s_interval_is_wider_the_surer_it_is(generator):
+    targets = torch.randint(0, 2, (60, 1), generator=generator)
+    logits = torch.randn(60, 1, generator=generator)
+    (low, high), (lower, higher) = (
+        average_precision_intervals(logits, targets, seed=0, resamples=200, level=level)
+        for level in (0.5, 0.9)
+    )
+    assert lower < low < high < higher
+    assert low.dtype == high.dtype == torch.float64
 
 
 def test_intervals_of_a_mean_cover_it_as_often_as_they_promise(generator):
@@ -96,6 +137,25 @@ def test_what_resampling_adds_is_taken_off_the_estimate():
     low, high = bootstrap(different, 200, seed=0, resamples=300)
     assert low == 1
     assert 1.4 < high < 1.44
+
+
+@pytest.mark.parametrize(
+    ("column", "has_interval"),
+    [
+        ([1, 0, 1, 0, 0, 1], True),
+        ([0, 0, 1, 0, 0, 0], False),  # a single photo has it
+        ([1, 1, 1, 0, 1, 1], False),  # a single one does not
+        ([1, 1, 1, 0, 0, 0], False),  # few photos, ranked without a mistake in each resample
+        ([1] * 20 + [0] * 20, True),
+    ],
+)
+def test_a_label_has_an_interval_only_where_other_photos_could_change_its_figure(
+    column, has_interval
+):
+    targets = torch.tensor(column)[:, None]
+    logits = -torch.arange(1.0 * len(targets))[:, None]
+    low, high = average_precision_intervals(logits, targets, seed=0, resamples=100)
+    assert low.isnan().tolist() == high.isnan().tolist() == [not has_interval]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,13 @@ def test_several_rules_at_once_equal_one_after_the_other(ranking):
     torch.testing.assert_close(together, torch.stack(alone), equal_nan=True, rtol=0, atol=0)
 
 
+def test_labels_of_many_photos_are_measured_together_as_each_alone(generator):
+    logits, targets = random_ranking(generator, photos=2**18, labels=4)  # in threads
+    together = average_precision(logits, targets)
+    alone = [average_precision(logits[:, [i]], targets[:, [i]]) for i in range(4)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("ties", ["group", "order"])
 def test_absent_photos_below_the_last_present_one_count_in_a_sample(ties):
     logits, targets = torch.tensor([[2.0], [1.0], [0.0]]), torch.tensor([[1], [0], [0]])
@@ -118,6 +125,22 @@ def test_every_float_type_is_measured_in_double_precision(dtype):
     ap = average_precision(logits, torch.tensor([[1], [0], [1]]))
     assert ap.dtype == torch.float64
     assert ap.item() == (1 + 2 / 3) / 2
+
+
+def test_double_precision_ranks_by_all_its_digits():
+    logits = torch.tensor([[1.0], [1 + 1e-12], [0.0]], dtype=torch.float64)
+    assert average_precision(logits, torch.tensor([[0], [1], [0]])).item() == 1
+
+
+@pytest.mark.parametrize("ties", ["group", "order"])
+@given(masked_rankings())
+@settings(max_examples=25)
+def test_a_sample_of_each_photo_once_is_the_photos_themselves(ties, ranking):
+    logits, targets = ranking
+    once = torch.ones(len(logits), dtype=torch.long)
+    sampled = average_precision(logits, targets, ties=ties, weights=once)
+    expected = average_precision(logits, targets, ties=ties)
+    torch.testing.assert_close(sampled, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("variant", ["non_interpolated", "voc2010", "voc2007"])
@@ -315,6 +338,7 @@ def test_retrieval_precision_counts_relevant_photos_among_the_first_k():
 
 
 ONES = torch.ones(3, 2)
+ONE_NAN = torch.tensor([[math.nan, 1.0], [1.0, 1.0], [1.0, 1.0]])
 
 
 @pytest.mark.parametrize(
@@ -327,6 +351,7 @@ ONES = torch.ones(3, 2)
         (lambda: precision_recall(ONES > 0, ONES[:, :1]), r"predicted and targets .* \(3, 1\)"),
         (lambda: average_precision(ONES, ONES, weights=ONES[:2]), "each photo, 3 in all, got 2"),
         (lambda: average_precision(ONES * math.nan, ONES), "got nan for a known target"),
+        (lambda: average_precision(ONE_NAN, ONES * 0), "got nan for a known target"),
     ],
 )
 def test_bad_arguments_are_refused(call, message):

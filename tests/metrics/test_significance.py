@@ -4,7 +4,9 @@ import torch
 from tagsight.metrics.bootstrap import bootstrap_map, map_draws
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.significance import (
+    LABELS_TO_COMPARE,
     Estimate,
+    difference_standard_error,
     holm,
     map_standard_error,
     mean_estimate,
@@ -41,6 +43,18 @@ def test_a_perfect_map_of_few_photos_is_not_certain():
     few, many = (map_standard_error(ap, torch.tensor([count, count])) for count in (3, 3000))
     assert few > 0.1
     assert 0 < many < 0.001
+
+
+def test_of_many_labels_a_difference_that_all_share_is_certain_and_that_of_one_is_not():
+    first = torch.linspace(0.4, 0.8, LABELS_TO_COMPARE)
+    positives = torch.full((LABELS_TO_COMPARE,), 100)
+    shared, single = first - 0.01, first.clone()
+    single[0] -= 0.01 * LABELS_TO_COMPARE  # the same difference of the mean
+    assert difference_standard_error(first, shared, positives) < 0.001
+    assert difference_standard_error(first, single, positives) == pytest.approx(0.01)
+    few = slice(LABELS_TO_COMPARE - 1)
+    expected = map_standard_error(first[few], positives[few])
+    assert difference_standard_error(first[few], shared[few], positives[few]) == expected
 
 
 def test_the_interval_of_an_estimate_is_that_of_the_bootstrap(targets, generator):

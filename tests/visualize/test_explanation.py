@@ -107,6 +107,19 @@ def test_a_sheet_shows_so_many_labels_and_grad_cam_below(tmp_path, out, monkeypa
     assert compared[1] > 1.8 * height
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown", "left"), [((), ("red",), 2), (("blue",), ("red", "blue"), 1)]
+)
+def test_of_many_labels_found_the_highest_are_drawn_and_those_asked_for(
+    tmp_path, out, monkeypatch, asked, shown, left
+):
+    monkeypatch.setattr(tagsight.visualize.explanation, "MOST_PANELS", 1)
+    photo, recognizer = saved(tmp_path / "boat.png"), channels_recognizer(threshold=0.0)
+    (one,) = explain_photos(recognizer, [photo], out, labels=asked)
+    assert (one.shown, one.not_drawn) == (shown, left)
+    assert names_in(out) == sorted(["boat.png", *(f"boat.{name}.png" for name in shown)])
+
+
 def test_the_picture_of_a_rotated_photo_is_right(tmp_path, out):
     path = tmp_path / "rotated.png"
     save_rotated(corner("red", (640, 320)), path)

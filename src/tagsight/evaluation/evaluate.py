@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,8 +9,15 @@ from torch import Tensor
 
 from tagsight.evaluation.decided import Decided, decide
 from tagsight.evaluation.measured import Measured
+from tagsight.evaluation.percents import DIGITS, percent, percent_interval
 from tagsight.evaluation.views import evaluation_views, predict_views
-from tagsight.metrics.bootstrap import basic_interval, bootstrap_map, label_draws, overall_f1_draws
+from tagsight.metrics.bootstrap import (
+    basic_interval,
+    bootstrap_map,
+    label_draws,
+    label_intervals,
+    overall_f1_draws,
+)
 from tagsight.metrics.classification import (
     Conventions,
     LabelRates,
@@ -49,7 +55,6 @@ VARIANTS = {
 }
 """Average precision by other rules than ours, as papers report it."""
 
-DIGITS = 4
 UNCALIBRATED: Report = {
     "expected_error": None,
     "expected_error_before": None,
@@ -318,13 +323,12 @@ def _of_labels(logits: Tensor, targets: Tensor, seed: int, conventions: Conventi
     present, known = column_counts(targets == 1), column_counts(targets >= 0)
     counts = present > 0
     chance = (present[counts] / known[counts]).mean().item()
+    interval = bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
     return {
         "labels": logits.shape[1],
         "labels_counted": counted,
         "mAP": percent(mean),
-        "mAP_interval": percent_interval(
-            bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
-        ),
+        "mAP_interval": percent_interval(interval),
         "chance": percent(chance),
         "top3": _quality(best, targets, seed, conventions),
     }
@@ -346,10 +350,11 @@ def _per_label(
     decision: Decision,
 ) -> Report:
     counts = column_counts(targets == 1)
+    intervals = label_intervals(ap, draws, targets)
     return {
         name: {
             "AP": percent(ap[i].item()),
-            "AP_interval": percent_interval(basic_interval(ap[i].item(), draws[i])),
+            "AP_interval": percent_interval(intervals[i]),
             "count": int(counts[i]),
             "few": int(counts[i]) < FEW,
             "threshold": round(decision.thresholds[i].item(), DIGITS),
@@ -364,32 +369,10 @@ def _quality(predicted: Tensor, targets: Tensor, seed: int, conventions: Convent
     quality = precision_recall(predicted, targets, **conventions._asdict())
     draws = overall_f1_draws(predicted, targets, conventions, seed=seed, resamples=RATE_RESAMPLES)
     interval = basic_interval(quality.overall.f1, draws)
-    return {key: percent(value) for key, value in quality.as_dict().items()} | {
-        "OF1_interval": percent_interval(interval)
-    }
+    report = {key: percent(value) for key, value in quality.as_dict().items()}
+    return report | {"OF1_interval": percent_interval(interval)}
 
 
 def _weights(model: LoadedModel) -> str:
     backbone = model.recipe.settings.backbone
     return f"{backbone.name}, {backbone.weights}"
-
-
-def percent(fraction: float) -> float | None:
-    """Convert a fraction to percent, and one that is not defined to None.
-
-    Example:
-        >>> percent(0.51234567), percent(math.nan)
-        (51.2346, None)
-    """
-    value = 100 * fraction
-    return round(value, DIGITS) if math.isfinite(value) else None
-
-
-def percent_interval(interval: tuple[float, float]) -> list[float | None]:
-    """Convert an interval of a fraction to percent, clipped to [0, 100].
-
-    Example:
-        >>> percent_interval((-0.02, 0.5))
-        [0.0, 50.0]
-    """
-    return [percent(min(max(bound, 0.0), 1.0)) for bound in interval]

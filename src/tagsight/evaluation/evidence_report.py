@@ -8,7 +8,7 @@ import torch
 
 from tagsight.data.photos.resizing import frame_of
 from tagsight.errors import DataError
-from tagsight.evaluation.evaluate import percent, percent_interval
+from tagsight.evaluation.percents import percent, percent_interval
 from tagsight.loading.batches import evaluation_batches, evaluation_photos
 from tagsight.loading.transforms import on_device
 from tagsight.metrics.bootstrap import bootstrap
@@ -285,9 +285,9 @@ def interval_over_photos(
         The 95 % interval in percent.
 
     Example:
-        >>> values, photos = torch.tensor([1.0, 1.0]), torch.tensor([0, 1])
+        >>> values, photos = torch.tensor([1.0, 0.0]), torch.tensor([0, 1])
         >>> interval_over_photos(values, photos, torch.zeros(2).long(), 1, seed=0)
-        [100.0, 100.0]
+        [0.0, 100.0]
     """
     known, photo = photos.unique(return_inverse=True)
 

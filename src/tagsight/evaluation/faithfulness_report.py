@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from tagsight.errors import DataError
-from tagsight.evaluation.evaluate import DIGITS, percent
 from tagsight.evaluation.evidence_report import interval_over_photos, map_source
+from tagsight.evaluation.percents import DIGITS, percent
 from tagsight.loading.batches import evaluation_batches, evaluation_photos
 from tagsight.loading.transforms import on_device
 from tagsight.metrics.faithfulness import area_under_curve, rank_correlation, strongest_pixels

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.splits.split import read_split, recorded_splits
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +22,9 @@ def measured_rows(
 ) -> tuple[Annotations, str]:
     """Select the rows of a split, as the model's training run divided the collection.
 
-    The split recorded by the training run takes precedence if it is of this collection. Otherwise
-    the collection's own split is used, and all rows of a collection without one.
+    The split recorded by the training run takes precedence if it is of this collection, also if a
+    few of its photos have gone since. Otherwise the collection's own split is used, and all rows of
+    a collection without one.
 
     Args:
         annotations: The collection.
@@ -41,12 +43,21 @@ def measured_rows(
         >>> len(rows)
         4
     """
-    recorded = None if model is None else _recorded(annotations, model.parent / SPLIT_FILE)
+    splits = {} if model is None else _recorded_splits(model)
+    recorded = None if model is None else _recorded(annotations, model)
     if recorded is not None and split in recorded.split_sizes:
-        return recorded.rows(split), f"split {split!r} as recorded when the model was trained"
-    if annotations.splits is None:
-        return annotations, "no split in the data: all photos are measured"
-    return annotations.rows(split), f"split {split!r} of the data"
+        gone = len(splits) - len(recorded)
+        without = f", without {amount(gone, 'photo')} no longer there" if gone else ""
+        origin = f"split {split!r} as recorded when the model was trained{without}"
+        return recorded.rows(split), origin
+    if annotations.splits is not None:
+        return annotations.rows(split), f"split {split!r} of the data"
+    known = [splits[name] for name in annotations.relative_names if name in splits]
+    learned = sum(one != split for one in known)
+    seen = f"; {amount(learned, 'photo')} of them may be of the training, by the names" * bool(
+        learned
+    )
+    return annotations, f"no split in the data: all photos are measured{seen}"
 
 
 def photos_outside(rows: Annotations, model: Path | None, split: str) -> int:
@@ -67,21 +78,22 @@ def photos_outside(rows: Annotations, model: Path | None, split: str) -> int:
         >>> [photos_outside(rows, Path("runs/first/model"), split) for split in ("test", "val")]
         [0, 4]
     """
-    file = None if model is None else model.parent / SPLIT_FILE
-    if file is None or not file.is_file():
-        return 0
-    try:
-        recorded = recorded_splits(file)
-    except DataError:
-        return 0
+    recorded = {} if model is None else _recorded_splits(model)
     known = [recorded[name] for name in rows.relative_names if name in recorded]
     return sum(one != split for one in known)
 
 
-def _recorded(annotations: Annotations, file: Path) -> Annotations | None:
-    if not file.is_file():
-        return None
+def _recorded_splits(model: Path) -> dict[str, str]:
+    """Return the split of each photo of a model's training run, if it recorded them."""
+    file = model.parent / SPLIT_FILE
     try:
-        return read_split(file, annotations)
+        return recorded_splits(file) if file.is_file() else {}
     except DataError:
-        return None  # the split of another collection
+        return {}
+
+
+def _recorded(annotations: Annotations, model: Path) -> Annotations | None:
+    try:
+        return read_split(model.parent / SPLIT_FILE, annotations)
+    except DataError:
+        return None  # no record, or that of another collection

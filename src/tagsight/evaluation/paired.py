@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from tagsight.evaluation import evaluate
-from tagsight.evaluation.evaluate import percent
 from tagsight.evaluation.mistakes import decisions_of
-from tagsight.metrics.bootstrap import label_draws
+from tagsight.evaluation.percents import percent
+from tagsight.metrics.bootstrap import label_draws, varies
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets
 from tagsight.metrics.significance import Estimate, holm, paired_difference
@@ -56,7 +56,11 @@ def paired_report(first: Measured, second: Measured, *, seed: int = 0) -> Report
         for measured, other in ((first, second), (second, first))
     ]
     known = [i for i in range(len(names)) if not math.isnan(estimates[0][i].value)]
-    differences = {i: paired_difference(estimates[0][i], estimates[1][i]) for i in known}
+    testable = varies(first.rows.targets[:, _places(names, first)]).tolist()
+    differences = {
+        i: paired_difference(*(own[i] if testable[i] else _untested(own[i]) for own in estimates))
+        for i in known
+    }
     corrected = dict(zip(known, holm([differences[i].p for i in known]), strict=True))
     means = [_mean(own, known) for own in estimates]
     right = [decided_labels(measured, names).right for measured in (first, second)]
@@ -146,6 +150,11 @@ def _estimates(
     draws = label_draws(logits, targets, seed=seed, resamples=evaluate.RESAMPLES)
     values = average_precision(logits, targets).tolist()
     return [Estimate(value, drawn) for value, drawn in zip(values, draws, strict=True)]
+
+
+def _untested(estimate: Estimate) -> Estimate:
+    """Forget the resamples of a label of which they repeat a single photo."""
+    return estimate._replace(draws=torch.full_like(estimate.draws, torch.nan))
 
 
 def _mean(estimates: Sequence[Estimate], known: Sequence[int]) -> Estimate:

@@ -208,5 +208,5 @@ def _value(percent: float | None) -> str:
 
 
 def _interval(bounds: Sequence[float | None]) -> str:
-    low, high = map(_value, bounds)
-    return f" ({low} to {high})"
+    low, high = bounds
+    return "" if low is None else f" ({low:.1f} to {high:.1f})"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from tagsight.errors import DataError
-from tagsight.evaluation.evaluate import percent, percent_interval
+from tagsight.evaluation.percents import percent, percent_interval
 from tagsight.evaluation.predictions import forward_photos
 from tagsight.loading.batches import evaluation_photos
 from tagsight.metrics.bootstrap import bootstrap

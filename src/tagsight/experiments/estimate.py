@@ -38,7 +38,8 @@ class Stopwatch:
 
     Attributes:
         rates: Training photos per second, of each step.
-        frozen: Seconds per photo of the frozen stages, 0 if all features were cached.
+        frozen: Seconds per photo of the frozen stages, 0 if all features were cached; of a system
+            that stores photos instead of training, all its seconds per photo.
         validation: Seconds from the last step to the end of the validation.
 
     Example:
@@ -139,9 +140,10 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
     rate = predict(model.system, photos, runtime).photos_per_second
     sizes = rows.split_sizes
     passes = 1 if shared.boxes is None else 1 + VIEWS_FOR_EVIDENCE
+    steady = watch.rates[1:] or watch.rates
     return (
         watch.frozen * (sizes["train"] + sizes.get("val", 0))
-        + training.epochs * sizes["train"] / median(watch.rates[1:] or watch.rates)
+        + (training.epochs * sizes["train"] / median(steady) if steady else 0)
         + training.epochs * sizes.get("val", 0) * watch.validation / max(1, len(val_rows))
         + passes * sizes[shared.split] / rate
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from tagsight.evaluation.percents import percent_interval
 from tagsight.experiments.results import RESAMPLES
 from tagsight.metrics.measured_labels import FEW, left_out_sentences, mean_over, rare_sentence
 from tagsight.metrics.significance import holm, mean_estimate, paired_difference
@@ -95,11 +96,11 @@ class Row:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mAP, in percent."""
+        """95 % interval of the mAP, in percent; None if all resamples are alike."""
         if self.estimate is None:
             return None
-        low, high = self.estimate.interval
-        return 100 * max(low, 0.0), 100 * min(high, 1.0)
+        low, high = percent_interval(self.estimate.interval)
+        return None if low is None or high is None else (low, high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,20 +142,6 @@ class LabelSpace:
             one_of=self.one_of,
         )
 
-    def permuted(self, order: Tensor) -> LabelSpace:
-        """Reorder the labels by a permutation ``(L,)`` of their indices."""
-        place = {old: new for new, old in enumerate(order.tolist())}
-        return LabelSpace(
-            names=tuple(self.names[i] for i in order.tolist()),
-            vectors=None if self.vectors is None else self.vectors[order],
-            cooccurrence=placed(self.cooccurrence, order.argsort(), len(self)),
-            photos=self.photos[order],
-            one_of=tuple(
-                group._replace(labels=tuple(place[label] for label in group.labels))
-                for group in self.one_of
-            ),
-        )
-
 
 def empty_label_space(names: Sequence[str], vector_length: int = 0) -> LabelSpace:
     """Create labels with zero counts and zero word vectors.

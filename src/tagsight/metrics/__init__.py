@@ -16,6 +16,7 @@ from tagsight.metrics.classification import (
 from tagsight.metrics.faithfulness import area_under_curve, rank_correlation, strongest_pixels
 from tagsight.metrics.localization import consistency_error, energy_in_boxes, pointing_hits
 from tagsight.metrics.significance import (
+    difference_standard_error,
     holm,
     map_standard_error,
     mean_estimate,
@@ -28,6 +29,7 @@ __all__ = [
     "average_precision",
     "bootstrap_map",
     "consistency_error",
+    "difference_standard_error",
     "energy_in_boxes",
     "expected_calibration_error",
     "holm",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from tagsight.metrics.classification import Conventions, average_precision, mean_over_labels
-from tagsight.runtime.counts import row_counts
+from tagsight.metrics.measured_labels import FEW
+from tagsight.runtime.counts import column_counts, row_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,23 +233,70 @@ def average_precision_intervals(
         level: Probability that the interval covers the true value, in (0, 1).
 
     Returns:
-        The lower and the upper ends, ``(L,)`` float64 each; NaN where the average precision is.
+        The lower and the upper ends, ``(L,)`` float64 each; NaN where there is no interval, as
+        `label_intervals` says.
 
     Raises:
         ValueError: As `bootstrap_map`.
 
     Example:
-        >>> logits, targets = torch.tensor([[2.0], [1.0], [-1.0]]), torch.tensor([[1], [0], [1]])
-        >>> low, high = average_precision_intervals(logits, targets, seed=0, resamples=50)
+        >>> logits, targets = torch.tensor([[2.0], [1.0], [0], [-1]]), torch.tensor([[1, 0, 1, 0]])
+        >>> low, high = average_precision_intervals(logits, targets.T, seed=0, resamples=50)
         >>> bool(low < 5 / 6 < high)
         True
     """
     _check(len(logits), resamples, level)
     draws = label_draws(logits, targets, seed=seed, resamples=resamples)
-    estimates = average_precision(logits, targets).tolist()
-    pairs = [basic_interval(one, drawn, level) for one, drawn in zip(estimates, draws, strict=True)]
-    ends = torch.tensor(pairs, dtype=torch.double).reshape(-1, 2).clamp(0, 1)
+    pairs = label_intervals(average_precision(logits, targets), draws, targets, level)
+    ends = torch.tensor(pairs, dtype=torch.double).reshape(-1, 2)
     return ends[:, 0], ends[:, 1]
+
+
+def label_intervals(
+    estimates: Tensor, draws: Tensor, targets: Tensor, level: float = 0.95
+) -> list[Interval]:
+    """Compute the basic interval of each label's average precision from its resamples.
+
+    There is none, and its ends are NaN, unless the label `varies`. Nor is there one with fewer than
+    ``FEW`` photos of a kind whose resamples are all equal, as they are if no photo is ranked
+    wrongly: an interval from 1 to 1 would say that so few photos tell the value exactly.
+
+    Args:
+        estimates: ``(L,)`` float, average precision of the photos themselves, in [0, 1].
+        draws: ``(L, R)`` float, the result of `label_draws`.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        level: Probability that an interval covers the true value, in (0, 1).
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0], [1.0], [0], [-1]]), torch.tensor([[1, 0, 1, 0]])
+        >>> draws = label_draws(logits, targets.T, seed=0, resamples=50)
+        >>> label_intervals(torch.tensor([5 / 6]), draws, targets.T)[0].low < 5 / 6
+        True
+    """
+    differ = draws.nan_to_num(torch.inf).amin(1) < draws.nan_to_num(-torch.inf).amax(1)
+    tells = varies(targets) & (differ | varies(targets, least=FEW))
+    intervals = []
+    for estimate, drawn, told in zip(estimates.tolist(), draws, tells.tolist(), strict=True):
+        low, high = basic_interval(estimate, drawn, level)
+        within = Interval(max(low, 0.0), min(high, 1.0))
+        intervals.append(within if told else Interval(math.nan, math.nan))
+    return intervals
+
+
+def varies(targets: Tensor, *, least: int = 2) -> Tensor:
+    """Find labels with enough present and enough absent targets: ``(N, L) -> (L,)`` bool.
+
+    Resamples that repeat a single photo do not show how much a different one would change.
+
+    Args:
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        least: Targets of each kind that are enough.
+
+    Example:
+        >>> varies(torch.tensor([[1, 1], [1, 0], [0, 0], [0, -1]])).tolist()
+        [True, False]
+    """
+    return torch.stack([column_counts(targets == value) >= least for value in (1, 0)]).all(0)
 
 
 def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Interval:

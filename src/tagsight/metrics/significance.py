@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+LABELS_TO_COMPARE = 10
+"""From so many labels on, how much their differences vary says how far a mean of them is due to
+chance."""
+
 
 class Estimate(NamedTuple):
     """A statistic of photos and of their resamples.
@@ -79,6 +83,35 @@ def map_standard_error(ap: Tensor, positives: Tensor) -> float:
     share = (ap[defined].double() * (count - 4) + 2) / count
     variance = share * (1 - share) / count
     return (variance.sum().sqrt() / len(variance)).item()
+
+
+def difference_standard_error(first: Tensor, second: Tensor, positives: Tensor) -> float:
+    """Estimate the standard error of the difference of two mAPs of the same photos.
+
+    From ``LABELS_TO_COMPARE`` labels on it is that of a mean over labels, whose differences show
+    how much they vary. A few say little about that, so the larger `map_standard_error` of the first
+    stands in.
+
+    Args:
+        first: ``(L,)`` float, average precisions as fractions; NaN where undefined.
+        second: ``(L,)`` float, others, of the same labels and photos.
+        positives: ``(L,)`` int, photos with the label.
+
+    Returns:
+        The standard error as a fraction; NaN if no label is defined.
+
+    Example:
+        >>> many = torch.full((12,), 200)
+        >>> first = torch.tensor([0.5, 0.7] * 6)
+        >>> difference_standard_error(first, first - 0.01, many) < 1e-6  # the same for all labels
+        True
+        >>> difference_standard_error(first[:2], first[:2] - 0.01, many[:2]) > 0.02
+        True
+    """
+    difference = (first - second)[~first.isnan()].double()
+    if len(difference) < LABELS_TO_COMPARE:
+        return map_standard_error(first, positives)
+    return (difference.std() / len(difference) ** 0.5).item()
 
 
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tagsight.inference.run import Run
 
 MOST_PANELS = 24
-"""Most labels on a contact sheet; every label has a heatmap of its own."""
+"""Most labels on a contact sheet, and most of those found that are drawn; asked ones all are."""
 
 
 class Explanation(NamedTuple):
@@ -40,15 +40,17 @@ class Explanation(NamedTuple):
 
     Attributes:
         result: Labels and evidence of the photo.
-        shown: Labels that are drawn (see `Result.shown`).
+        shown: Labels that are drawn: those of `Result.shown`, the highest if many were found.
         sheet: File of the contact sheet.
         heatmaps: Files of the heatmaps, one for each label shown.
+        not_drawn: Number of labels that were found and are not drawn.
     """
 
     result: Result
     shown: tuple[str, ...]
     sheet: Path
     heatmaps: tuple[Path, ...]
+    not_drawn: int
 
 
 def explain_photos(
@@ -62,10 +64,11 @@ def explain_photos(
 ) -> Iterator[Explanation]:
     """Draw the evidence for the labels of photos, one photo at a time.
 
-    For ``dog.jpg`` it writes ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
-    label, whose full name is in the metadata of the file as ``Title``. Files get a number where
-    the names of photos or labels collide. Existing files are only replaced if they are pictures
-    drawn by tagsight, which are skipped as photos.
+    For ``dog.jpg`` it writes ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each label
+    shown, of those found at most the highest ``MOST_PANELS``. A label's full name is in the
+    metadata of its file as ``Title``. Files get a number where the names of photos or labels
+    collide. Existing files are only replaced if they are pictures drawn by tagsight, which are
+    skipped as photos.
 
     Args:
         recognizer: The model.
@@ -189,7 +192,8 @@ def _explain(
     with_grad_cam: bool,
 ) -> Explanation:
     assert result.path is not None  # the photos are files
-    shown = result.shown(asked)
+    every = result.shown(asked)
+    shown = _drawn(every, asked)
     photo = open_photo(
         result.path, max_pixels=recognizer.max_pixels, max_memory=recognizer.max_memory
     )
@@ -198,11 +202,17 @@ def _explain(
         sections.append(_grad_cam_section(recognizer, photo, result, shown))
     sheet, *files = names.of(result.path, shown)
     limited = [section._replace(panels=section.panels[:MOST_PANELS]) for section in sections]
-    _save(contact_sheet(photo, _title(result, shown), limited), sheet)
+    _save(contact_sheet(photo, _title(result, every), limited), sheet)
     own = sections[0]
     for panel, top, file in zip(own.panels, own.tops, files, strict=True):
         _save(heatmap(photo, panel, unit=own.unit, top=top), file, panel.name)
-    return Explanation(result, shown, sheet, tuple(files))
+    return Explanation(result, shown, sheet, tuple(files), len(every) - len(shown))
+
+
+def _drawn(shown: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Leave out the lowest of many labels found, but none that was asked for."""
+    kept = {*islice((name for name in shown if name not in asked), MOST_PANELS), *asked}
+    return tuple(name for name in shown if name in kept)
 
 
 def _section(result: Result, shown: Sequence[str]) -> Section:

@@ -116,8 +116,9 @@ def test_many_epochs_are_a_line_and_a_few_have_dots_too(photos):
     assert many.count('r="2.5"') == 0
 
 
-@pytest.mark.parametrize("never", ["zero", "one", "wrong"])
-@pytest.mark.parametrize("unknown", ["left_out", "absent"])
+@pytest.mark.parametrize(
+    ("never", "unknown"), [("zero", "left_out"), ("one", "absent"), ("wrong", "left_out")]
+)
 def test_the_values_for_the_script_are_those_of_the_report(photos, never, unknown):
     found = measured(photos, conventions=Conventions(never, unknown))
     data = Page(evaluation_report(found, "title", RUNTIME)).data
@@ -162,17 +163,20 @@ def test_many_labels_stay_below_five_megabytes(photos, labels):
 
 
 def test_labels_without_photos_and_models_that_only_rank_are_reported(photos):
-    class Ranking(Channels):
+    class Ranking(Repeated):
         probabilities = False
 
-    targets = torch.zeros(len(photos), 3, dtype=torch.long)
+    targets = torch.zeros(len(photos), 4, dtype=torch.long)
     targets[:4, 0] = 1
     targets[:, 2] = -1
-    found = measured(photos, targets=targets, system=Ranking().eval())
+    targets[5, 3] = 1
+    names = (*HOSTILE, "rare")
+    found = measured(photos, names, targets=targets, system=Ranking(4).eval())
     page = Page(evaluation_report(found, "title", RUNTIME))
     assert "rank photos and are no probabilities" in page.text
     assert "no test photo" in page.text
     assert "not in the data" in page.text
+    assert page.text.count("one photo, no interval") == 1
     assert "Calibration:" not in page.text
 
 
@@ -192,7 +196,10 @@ def test_a_photo_that_is_gone_has_no_picture_and_its_name(photos, tmp_path):
 
 
 def test_two_models_stand_side_by_side_with_the_evidence_of_both(photos):
-    first, second = measured(photos), measured(photos)
+    targets = torch.randint(0, 2, (len(photos), 3), generator=torch.Generator().manual_seed(0))
+    targets[1:, 0] = 0
+    targets[0, 0] = 1
+    first, second = (measured(photos, targets=targets) for _ in range(2))
     flipped = second._replace(logits=-second.logits)
     first.report["against"] = {**paired_report(first, flipped), "model": HOSTILE[1], "outside": 2}
     page = Page(evaluation_report(first, "title", RUNTIME, against=flipped))
@@ -201,5 +208,6 @@ def test_two_models_stand_side_by_side_with_the_evidence_of_both(photos):
     }
     assert "2 photos of these were not in this split" in page.text
     assert "p is corrected for the number of labels" in page.text
+    assert page.text.count("one photo, no interval") == 2, "of the model, and of the difference"
     pairs = [one for one in page.all("div") if one.get("class") == "pair"]
     assert pairs

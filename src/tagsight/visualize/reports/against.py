@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tagsight.evaluation.mistakes import worst_mistakes
 from tagsight.evaluation.paired import decided_labels, paired_lines
@@ -12,7 +12,7 @@ from tagsight.visualize.reports.evidence_figures import EvidenceFigures
 from tagsight.visualize.reports.page import Cell, Column, Section, row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tagsight.evaluation.measured import Measured
     from tagsight.runtime.device import Runtime
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("label", number=False),
-    Column("AP here", meaning="average precision of this model in %"),
-    Column("AP there", meaning="average precision of the other model in %"),
+    Column("AP, this model", meaning="average precision of this model in %"),
+    Column("AP, other model", meaning="average precision of the other model in %"),
     Column("difference", meaning="this model minus the other, with its 95 % interval"),
     Column("p", meaning="two-sided, of no difference, corrected for all labels (Holm)"),
     Column("mended", meaning="photos that only this model decides rightly"),
@@ -86,12 +86,7 @@ class Against:
         labels = self._report["per_label"]
         for label in sorted(labels, key=lambda one: labels[one]["difference"]):
             values = labels[label]
-            low, high = values["interval"]
-            shown = joined(
-                element("b", f"{values['difference']:+z.1f}"),
-                element("span", f"{low:+z.0f} to {high:+z.0f}", class_="bounds"),
-                interval_bar(*((v + 100) / 2 for v in (values["difference"], low, high))),
-            )
+            shown = joined(element("b", f"{values['difference']:+z.1f}"), *_interval(values))
             sure = "sure" if values["p"] < SIGNIFICANT else ""
             yield row(
                 COLUMNS,
@@ -136,7 +131,16 @@ class Against:
         caption = element(
             "figcaption",
             element("div", element("b", name(asked)), f", the photo {has}"),
-            element("div", f"score {scores[0]} here, {scores[1]} there", class_="faint"),
+            element("div", f"score {scores[0]}; other model {scores[1]}", class_="faint"),
             element("div", name(path.name), class_="file"),
         )
         return element("figure", element("div", pictures, class_="pair"), caption)
+
+
+def _interval(values: Mapping[str, Any]) -> tuple[Html, ...]:
+    low, high = values["interval"]
+    if low is None:
+        return (element("span", "one photo, no interval", class_="bounds"),)
+    ends = (values["difference"], low, high)
+    bar = interval_bar(*((value + 100) / 2 for value in ends))
+    return element("span", f"{low:+z.0f} to {high:+z.0f}", class_="bounds"), bar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor, log10
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.visualize.reports.elements import Html, element
@@ -16,6 +17,9 @@ WIDTH, HEIGHT = 360, 250
 
 LEFT, TOP, RIGHT, BOTTOM = 56, 12, 12, 40
 """Margins."""
+
+INTERVALS = 5
+"""Between the numbers beside an axis, at most, within its values."""
 
 MOST_POINTS = 40
 """Points of a small curve."""
@@ -74,23 +78,34 @@ def percent_axis(title: str) -> Axis:
 
 
 def fitting_axis(title: str, values: Sequence[float]) -> Axis:
-    """Return an axis that holds all values, with its ends and its middle written.
+    """Return an axis that holds all values, with a few round numbers at equal distances.
 
     Args:
         title: What it shows.
-        values: At least one; of whole numbers, such as epochs, the middle is one too.
+        values: At least one. The axis of whole numbers, such as epochs, ends with them; others end
+            with round numbers.
 
     Example:
-        >>> fitting_axis("loss", [0.5, 2.5]).ticks
-        (0.5, 1.5, 2.5)
-        >>> fitting_axis("epoch", [1, 2, 100]).ticks, fitting_axis("epoch", [1, 2]).ticks
-        ((1, 50, 100), (1, 2))
+        >>> fitting_axis("mAP in %", [70.3, 74.6]).ticks
+        (70.0, 71.0, 72.0, 73.0, 74.0, 75.0)
+        >>> fitting_axis("epoch", [1, 2, 8]).ticks, fitting_axis("epoch", [1, 2]).ticks
+        ((2.0, 4.0, 6.0, 8.0), (1.0, 2.0))
     """
     low, high = min(values), max(values)
     high = high if high > low else low + 1
     is_whole = all(float(value).is_integer() for value in values)
-    middle = (low + high) // 2 if is_whole else (low + high) / 2
-    return Axis(title, low, high, tuple(dict.fromkeys((low, middle, high))))
+    step = _round_step((high - low) / INTERVALS, is_whole=is_whole)
+    first, last = (ceil, floor) if is_whole else (floor, ceil)
+    # A value that is a multiple of the step but for rounding is taken for one.
+    numbers = range(first(round(low / step, 6)), last(round(high / step, 6)) + 1)
+    ticks = tuple(float(f"{number * step:.12g}") for number in numbers)
+    return Axis(title, min(low, ticks[0]), max(high, ticks[-1]), ticks)
+
+
+def _round_step(least: float, *, is_whole: bool) -> float:
+    """Return the smallest of 1, 2 and 5 times a power of ten that is at least so much."""
+    power = 10.0 ** floor(log10(max(least, 1) if is_whole else least))
+    return next(power * times for times in (1, 2, 5, 10) if power * times >= least * (1 - 1e-9))
 
 
 def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
@@ -207,4 +222,4 @@ def _place(point: Point, x: Axis, y: Axis) -> Point:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:.6g}"

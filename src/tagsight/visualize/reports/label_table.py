@@ -51,6 +51,9 @@ are fewer of both."""
 LONG = 30
 """Rows from which the table scrolls within itself."""
 
+NO_INTERVAL = "drawn again, these photos give the same figure"
+"""Why an average precision has no interval."""
+
 THUMBNAIL, LONGEST_FILE_NAME = 96, 120
 """Longest side of a small picture in pixels, and longest name of a file in characters."""
 
@@ -184,12 +187,14 @@ def _curves(precision: Sequence[Point], calibration: Sequence[Point]) -> Html:
 
 
 def _average_precision(values: Report) -> Cell:
-    low, high = values["AP_interval"]
-    bar = interval_bar(values["AP"], low, high)
+    ap, (low, high) = values["AP"], values["AP_interval"]
     bounds = None
-    if bar:
+    if low is not None:
         bounds = element("span", f"{low:.0f} to {high:.0f}", class_="bounds")
-    return Cell(joined(element("b", _percent(values["AP"])), bounds, bar), values["AP"])
+    elif ap is not None:
+        said = "one photo, no interval" if values["count"] == 1 else "no interval"
+        bounds = element("span", said, class_="bounds", title=NO_INTERVAL)
+    return Cell(joined(element("b", _percent(ap)), bounds, interval_bar(ap, low, high)), ap)
 
 
 def _remark(label: str, count: int, report: Report, split: str) -> Html:
