@@ -66,8 +66,8 @@ class Method:
 
 ATTENTION: dict[str, object] = {"residual_attention": 0.5}
 NO_EDGES: dict[str, object] = {"graph.variant": "identity"}
-UNIT: dict[str, object] = {"graph.classifiers": "unit"}
-RAW: dict[str, object] = {"graph.classifiers": "raw"}
+UNIT: dict[str, object] = ATTENTION | {"graph.classifiers": "unit"}
+RAW: dict[str, object] = ATTENTION | {"graph.classifiers": "raw"}
 LINEAR: dict[str, object] = {"graph.variant": "none"}
 # With a frozen encoder only the classifiers can make maps consistent. An error relative to the
 # maps' variance cannot be lowered by shrinking them.
@@ -88,6 +88,7 @@ METHODS = {
     "G-CAM, attention, no edges": Method("gcam-quick", RAW | NO_EDGES),
     "linear, attention, unit": Method("gcam-quick", UNIT | LINEAR),
     "G-CAM, attention, unit": Method("gcam-quick", UNIT),
+    "G-CAM, attention 0.1, unit": Method("gcam-quick"),
     "G-CAM, attention, no edges, unit": Method("gcam-quick", UNIT | NO_EDGES),
     "G-CAM, attention, unit, random vectors": Method("gcam-quick", UNIT, vectors="random"),
     "G-CAM, attention, consistent": Method("gcam-quick", RAW | CONSISTENT),

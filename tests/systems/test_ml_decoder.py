@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import exact_photos, label_space, tiny_system
+from tiny import exact_photos, label_space, permuted, tiny_system
 from torch.testing import assert_close
 
 from tagsight.labels.space import empty_label_space
@@ -51,7 +51,7 @@ def test_queries_are_standard_normal_go_with_the_names_and_are_not_trained():
     assert abs(queries.std() - 1) < 0.02
     assert abs(np.corrcoef(queries.numpy())[np.triu_indices(50, 1)]).max() < 0.2
     system, order = tiny_system("ml-decoder"), torch.tensor([3, 0, 4, 1, 2])
-    permuted = tiny_system("ml-decoder", label_space().permuted(order))
-    assert_close(permuted.queries, system.queries[order])
+    moved = tiny_system("ml-decoder", permuted(label_space(), order))
+    assert_close(moved.queries, system.queries[order])
     assert "queries" not in dict(system.named_parameters())
     assert "queries" in system.state_dict()

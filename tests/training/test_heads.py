@@ -112,7 +112,8 @@ def test_a_label_that_is_judged_in_one_way_only_is_finite_and_has_no_measure(
     assert fitted.quality[1].ap is None
     assert fitted.quality[0].ap is not None
     wanted = {1: "reject some photos", 0: "find a first photo", -1: "find a first photo"}
-    assert fitted.quality[1].advice.startswith(wanted[value])
+    counts = [int((some[:, 1] == kind).sum()) for kind in (1, 0)]
+    assert fitted.quality[1].advice(*counts).startswith(wanted[value])
 
 
 @pytest.mark.parametrize("kind", [1, 0])
@@ -120,7 +121,7 @@ def test_few_photos_of_a_kind_have_no_measure_whose_interval_would_look_certain(
     logits = torch.linspace(-1, 1, 40)[:, None]
     for count, is_measured in ((FEWEST_MEASURED - 1, False), (FEWEST_MEASURED, True)):
         targets = torch.full((40, 1), 1 - kind)
-        targets[-count:] = kind
+        targets[-count - 1 : -1] = kind
         (quality,) = head_quality(logits, targets, resamples=20)
         assert (quality.ap is not None, quality.low is not None) == (is_measured, is_measured)
         assert (quality.present, quality.absent)[1 - kind] == count

@@ -37,6 +37,21 @@ def impatient(monkeypatch):
     monkeypatch.setattr(progress_module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
 
+@pytest.mark.parametrize(
+    ("epochs", "shown"), [(3, [1, 2, 3]), (40, [*range(1, 41)]), (300, [1, *range(15, 301, 15)])]
+)
+def test_epochs_are_shown_each_or_now_and_then_and_recorded_all(tmp_path, epochs, shown):
+    path, out = tmp_path / "run.jsonl", console()
+    with RunLog(path, 2 * epochs, out) as log:
+        for epoch in range(epochs):
+            log.step(step(2 * epoch + 2, epoch=epoch, ends_epoch=True))
+            log.epoch(epoch, MEASURED | {"mAP": 90.0 if epoch == 1 else 61.5})
+    lines = re.findall(r"^epoch (\d+): mAP", said(out), re.MULTILINE)
+    assert [int(epoch) for epoch in lines] == shown
+    assert said(out).strip().endswith("highest 90.0")
+    assert path.read_text().count('"kind": "epoch"') == epochs
+
+
 def test_steps_and_epochs_are_lines_of_json_on_the_disk_at_once(tmp_path):
     path = tmp_path / "run" / "run.jsonl"
     for _ in range(2):  # a second run overwrites the file

@@ -115,6 +115,14 @@ def test_where_there_is_nothing_to_learn_it_ends_before_a_photo_is_opened(undivi
         prepared(few)
 
 
+def test_photos_of_train_that_are_all_in_a_later_split_as_well_end_it(collection):
+    train, others = collection.paths[:TRAIN], collection.paths[TRAIN:]
+    for place, path in enumerate(train):
+        path.write_bytes(others[place % len(others)].read_bytes())
+    with pytest.raises(DataError, match=r"'train' that no other split has.*, got 12 val, 8 test;"):
+        prepared(collection)
+
+
 def test_labels_that_look_wrong_are_told_before_photos_are_opened(collection, tmp_path):
     diary = Diary()
     gone = replace(

@@ -199,14 +199,13 @@ def test_a_state_that_cannot_be_written_does_not_end_the_run(collection, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
 def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(tmp_path):
     chance = random.Random(int(os.environ.get("TAGSIGHT_KILL_SEED", "0")))
     photos, took = tmp_path / "photos", tmp_path / "took"
-    assert run_for(200, took, whole_run, photos, tmp_path / "whole") == 0
-    task, usual = (took, whole_run, photos, tmp_path / "killed"), float(took.read_text())
-    codes = [run_for(chance.uniform(0.05, 0.5) * usual, *task) for _ in range(4)]
-    assert -signal.SIGPROF in codes
-    assert set(codes) <= {0, -signal.SIGPROF}
-    assert run_for(200, *task) == 0
+    assert run_for(0, took, whole_run, photos, tmp_path / "whole") == 0
+    task, usual = (took, whole_run, photos, tmp_path / "killed"), int(took.read_text())
+    codes = [run_for(int(chance.uniform(0.05, 0.5) * usual), *task) for _ in range(4)]
+    assert -signal.SIGKILL in codes
+    assert set(codes) <= {0, -signal.SIGKILL}
+    assert run_for(0, *task) == 0
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")

@@ -16,12 +16,13 @@ from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import rare_labels
+from tagsight.metrics.significance import LABELS_TO_COMPARE
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.settings import Change, changed
 from tagsight.training.log import RunLog
 from tagsight.training.run import Start, train_run
-from tagsight.training.run_folder import RunFolder
+from tagsight.training.run_folder import HighestEpoch, RunFolder
 
 STEPS = TRAIN // 8
 
@@ -74,13 +75,20 @@ def test_a_later_epoch_is_kept_unless_an_earlier_one_is_better_by_more_than_chan
         folder.keep_unless_worse(epoch, model.system, model.labels, logits)
         kept.append(folder.kept)
     assert [one.epoch for one in kept] == [0, 1, 1, 3]
-    first, highest, _, last = (one.validation for one in kept)
-    least = highest["mAP"] - highest["standard_error"]
-    assert first["mAP"] < least < last["mAP"] < highest["mAP"] == 100
+    first, highest, _, last = (one.validation["mAP"] for one in kept)
+    assert first < last < highest == 100
     assert load_model(folder.model).facts["validation"]["epoch"] == 4
     folder.finished()
-    told = "epoch 2 had the highest mAP, 100.0, which epoch 4 misses by less than"
+    told = "epoch 2 had the highest mAP, 100.0, but by no more than chance; epoch 4, trained longer"
     assert told in said.getvalue()
+
+
+def test_an_epoch_of_the_same_precisions_is_not_worse(generator):
+    for _ in range(100):
+        found = torch.rand(2 * LABELS_TO_COMPARE, generator=generator, dtype=torch.double)
+        positives = torch.full(found.shape, 100)
+        assert not HighestEpoch(0, found.tolist()).exceeds(found, positives)
+        assert HighestEpoch(0, (found + 0.01).tolist()).exceeds(found, positives)
 
 
 def test_the_model_folder_holds_the_kept_epoch_with_its_map_and_thresholds(collection, trained):
@@ -256,12 +264,8 @@ def test_where_validation_can_rank_no_label_the_last_epoch_is_kept(collection, t
     everything = with_targets(collection, "val", torch.ones_like(collection.targets))
     outcome = run(everything, tmp_path)
     assert outcome.epoch == 2
-    undefined = {"mAP": None, "standard_error": None}
-    assert outcome.validation == {
-        **undefined,
-        "labels_counted": 0,
-        "labels": len(collection.names),
-    }
+    labels = len(collection.names)
+    assert outcome.validation == {"mAP": None, "labels_counted": 0, "labels": labels}
     recorded = load_model(outcome.model).facts["validation"]
     assert recorded["left_out"] == {"without_negative": list(collection.names)}
 

@@ -159,8 +159,9 @@ def _summary(
     for recipe, spent, report in measured:
         evidence = report["evidence"]
         low, high = report["mAP_interval"]
+        interval = "none" if low is None else f"{low:.1f} to {high:.1f}"
         lines.append(
-            f"| {recipe.system} | {report['mAP']:.1f} | {low:.1f} to {high:.1f} "
+            f"| {recipe.system} | {report['mAP']:.1f} | {interval} "
             f"| {report['all_at_thresholds']['CF1']:.1f} | {evidence['pointing']:.1f} "
             f"| {evidence['energy_in_box']:.1f} | {spent:.1f} |"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.metrics.bootstrap import average_precision_intervals
@@ -38,7 +39,7 @@ class LabelQuality(NamedTuple):
             `FEWEST_MEASURED` photos of a kind were held out.
         low: Lower end of its 95 % bootstrap interval.
         high: Upper end.
-        advice: One sentence: what would help most.
+        contradicted: Judgements that the held-out logit contradicts strongly.
     """
 
     present: int
@@ -46,7 +47,21 @@ class LabelQuality(NamedTuple):
     ap: float | None
     low: float | None
     high: float | None
-    advice: str
+    contradicted: int
+
+    def advice(self, present: int, absent: int) -> str:
+        """Advise in one sentence what would help most, now that so many photos are judged.
+
+        Args:
+            present: Photos that are judged to have the label.
+            absent: Photos that are judged not to.
+
+        Example:
+            >>> LabelQuality(6, 40, 0.95, 0.93, 0.97, 0).advice(80, 200)
+            'good: more judgements will change little'
+        """
+        ap, low, high = (math.nan if one is None else one for one in (self.ap, self.low, self.high))
+        return advice(present, absent, ap, low, high, self.contradicted)
 
 
 def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[LabelQuality, ...]:
@@ -61,7 +76,7 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
         >>> import torch
         >>> logits, targets = torch.arange(12.0)[:, None], (torch.arange(12) >= 6)[:, None].int()
         >>> quality = head_quality(logits, targets, resamples=10)
-        >>> quality[0].ap, quality[0].advice
+        >>> quality[0].ap, quality[0].advice(6, 6)
         (1.0, 'judge more photos that have it: 6 so far')
     """
     measured = targets.masked_fill(held_out.isnan(), -1)
@@ -79,7 +94,7 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
         present, absent, ap.tolist(), low.tolist(), high.tolist(), strange.tolist(), strict=True
     )
     return tuple(
-        LabelQuality(p, a, *_numbers(value, bottom, top), advice(p, a, value, bottom, top, odd))
+        LabelQuality(p, a, *_numbers(value, bottom, top), odd)
         for p, a, value, bottom, top, odd in columns
     )
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tagsight.training.loop import Step
 
 
+MOST_LINES = 40
+"""Epochs up to which each is shown; of more, about half as many are."""
+
+
 class Log(WorkLog, Protocol):
     """Receives the events of a training run."""
 
@@ -120,17 +124,27 @@ class RunLog:
         self._display.update(step.number, state=self._state(step))
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """Record the validation metrics of an epoch, counted from 0, and show its mAP."""
+        """Record the validation metrics of an epoch, counted from 0, and show its mAP.
+
+        Of a run of more epochs than `MOST_LINES`, the first, the last and every nth are shown.
+        """
         number = self._last.number if self._last else 0
         self._record("epoch", epoch=epoch + 1, step=number, **metrics)
         score = metrics["mAP"]
-        if score is None:
-            self._display.say(f"epoch {epoch + 1}: mAP - {mean_over(metrics)}")
+        if score is not None:
+            self._highest = max(self._highest, score)
+        if not self._is_shown(epoch + 1, number):
             return
-        self._highest = max(self._highest, score)
-        self._display.say(
-            f"epoch {epoch + 1}: mAP {score:.1f} {mean_over(metrics)}; highest {self._highest:.1f}"
-        )
+        shown, highest = "-", ""
+        if score is not None:
+            shown, highest = f"{score:.1f}", f"; highest {self._highest:.1f}"
+        self._display.say(f"epoch {epoch + 1}: mAP {shown} {mean_over(metrics)}{highest}")
+
+    def _is_shown(self, epochs: int, steps: int) -> bool:
+        """Return whether the epoch is shown after which so many epochs and steps are done."""
+        all_epochs = self._steps * epochs / steps if steps else epochs
+        every = 1 if all_epochs <= MOST_LINES else math.ceil(2 * all_epochs / MOST_LINES)
+        return epochs == 1 or epochs % every == 0 or steps >= self._steps
 
     def _state(self, step: Step) -> str:
         parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g}"]

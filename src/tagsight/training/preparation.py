@@ -132,6 +132,8 @@ def checked(
             max_memory=runtime.max_photo_memory,
             known=known,
         )
+    if runtime.processes.count == 1:
+        return found
     checks = runtime.processes.collect(found)
     return Check(
         problems=tuple(problem for check in checks for problem in check.problems),
@@ -201,6 +203,7 @@ def prepare(
     twins = _twins(sound, check, runtime, log)
     groups = split_groups(sound, check, twins)
     divided = complete_splits(sound, check.hashes, seed, groups=groups, hold_out=hold_out)
+    _require_training_photos(divided.split_sizes)
     note_leaks(divided, groups, twins, log)
     facts: dict[str, object] = {
         "data": {
@@ -252,10 +255,14 @@ def _checked_unjudged(
 def _check_learnable(annotations: Annotations, *, hold_out: bool) -> None:
     """Check, before any photo is opened, that there are labels and photos enough for the splits."""
     sizes = annotations.split_sizes
-    rows = annotations.rows("train") if "train" in sizes else annotations
-    if not bool((rows.targets == 1).any()):
+    _require_training_photos(sizes)
+    is_labelled = annotations.targets.amax(1) == 1
+    if "train" in sizes:
+        is_labelled &= annotations.are_in("train")
+    if not bool(is_labelled.any()):
+        photos = sizes.get("train", len(annotations))
         msg = (
-            f"expected labels to learn, got {amount(len(rows), 'training photo')} without any; "
+            f"expected labels to learn, got {amount(photos, 'training photo')} without any; "
             "'tagsight data' prints what was read"
         )
         raise DataError(msg)
@@ -264,6 +271,16 @@ def _check_learnable(annotations: Annotations, *, hold_out: bool) -> None:
         msg = (
             f"expected at least {amount(len(parts), 'photo')} to divide into "
             f"{', '.join(parts)}, got {len(annotations)}"
+        )
+        raise DataError(msg)
+
+
+def _require_training_photos(sizes: Mapping[str, int]) -> None:
+    if sizes and "train" not in sizes:
+        found = ", ".join(f"{size} {name}" for name, size in sizes.items())
+        msg = (
+            f"expected photos of the split 'train' that no other split has as well, got {found}; "
+            "mark some as train, or leave the column or file of splits out, and they are divided"
         )
         raise DataError(msg)
 
@@ -342,9 +359,9 @@ def note_labels(annotations: Annotations, log: WorkLog) -> None:
     names, sizes = annotations.names, annotations.split_sizes
     if "train" not in sizes:
         return
-    trained = (annotations.rows("train").targets == 1).any(0)
+    trained = annotations.targets[annotations.are_in("train")].amax(0) == 1
     for split in sizes:
-        targets = annotations.rows(split).targets
+        targets = annotations.targets[annotations.are_in(split)]
         left_out = left_out_labels(names, targets, trained) if split != "train" else {}
         for sentence in left_out_sentences(left_out):
             log.note(f"{split}: {sentence}")

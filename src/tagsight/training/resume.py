@@ -108,7 +108,7 @@ def save_state(run: Path, number: int, state: Mapping[str, Any]) -> None:
     with replacing(run / FOLDER / f"{number:010}-{_blake2(content)}{SUFFIX}") as temporary:
         temporary.write_bytes(content)
     for old in _newest_first(run)[KEPT:]:
-        old.unlink()
+        old.unlink(missing_ok=True)
 
 
 def load_state(run: Path) -> SavedState | None:

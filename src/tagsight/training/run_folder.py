@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.thresholds import fit_decision
@@ -14,14 +16,14 @@ from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError, user_message
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
-from tagsight.metrics.significance import map_standard_error
+from tagsight.metrics.significance import difference_standard_error
 from tagsight.nn.one_of import one_of_log_odds
 from tagsight.runtime.counts import column_counts
 from tagsight.training.label_quality import LabelQuality, write_quality
 from tagsight.training.resume import load_state, origin_changes, remove_states, save_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -43,13 +45,50 @@ class MeasuredEpoch:
     Args:
         epoch: Counted from 0.
         validation: Metrics on the validation split after that epoch: ``mAP`` in percent, or None
-            if it is not defined for any label; its ``standard_error`` likewise; the number of
-            ``labels``; and ``labels_counted``, those that the mAP is a mean over. Empty without a
-            validation split.
+            if it is not defined for any label; the number of ``labels``; and ``labels_counted``,
+            those that the mAP is a mean over. Empty without a validation split.
     """
 
     epoch: int
     validation: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class HighestEpoch:
+    """The epoch of the highest mAP so far, which later ones are compared with.
+
+    Args:
+        epoch: Counted from 0.
+        precisions: Average precision of each label as a fraction; NaN where undefined.
+
+    Example:
+        >>> highest = HighestEpoch(3, [0.5, 0.7])
+        >>> photos = torch.tensor([200, 200])
+        >>> [highest.exceeds(torch.tensor(other), photos) for other in ([0.5, 0.69], [0.2, 0.6])]
+        [False, True]
+    """
+
+    epoch: int
+    precisions: Sequence[float]
+
+    @property
+    def mean(self) -> float:
+        """The mAP as a fraction."""
+        return self._own().nanmean().item()
+
+    def exceeds(self, precisions: Tensor, positives: Tensor) -> bool:
+        """Return whether its mAP is higher by more than the standard error of the difference.
+
+        Args:
+            precisions: ``(L,)`` float, those of another epoch, on the same photos.
+            positives: ``(L,)`` int, photos with the label.
+        """
+        own, other = self._own(), precisions.double()
+        ahead = (own - other).nanmean().item()
+        return ahead > difference_standard_error(own, other, positives)
+
+    def _own(self) -> Tensor:
+        return torch.tensor(self.precisions, dtype=torch.double)  # exact, to be equal to itself
 
 
 @dataclass(frozen=True)
@@ -70,9 +109,10 @@ class Outcome(MeasuredEpoch):
 class RunFolder:
     """The folder of a run in progress: keeps a model, and saves states.
 
-    Of several epochs it keeps the last one that no earlier one exceeds by more than a standard
-    error (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, section
-    3.4.3): among epochs that validation cannot tell apart, the one that was trained longest.
+    Of several epochs it keeps the last one that no earlier one exceeds by more than the standard
+    error of the difference (after Breiman, Friedman, Olshen and Stone, Classification and
+    Regression Trees, 1984, section 3.4.3): among epochs that validation cannot tell apart, the one
+    that was trained longest.
 
     Args:
         folder: The run folder.
@@ -106,7 +146,7 @@ class RunFolder:
         state_every: float,
     ) -> None:
         self.kept: MeasuredEpoch | None = None
-        self._highest: MeasuredEpoch | None = None  # the epoch of the highest mAP
+        self._highest: HighestEpoch | None = None
         self._folder = folder
         self._recipe = recipe
         self._val_rows = val_rows
@@ -153,10 +193,9 @@ class RunFolder:
                 f"{'; '.join(changed)}; use the same again, or start a new run in another `out`"
             )
             raise DataError(msg)
-        self.kept, self._highest = (
-            None if state[name] is None else MeasuredEpoch(**state[name])
-            for name in ("kept", "highest")
-        )
+        kept, highest = state["kept"], state["highest"]
+        self.kept = None if kept is None else MeasuredEpoch(**kept)
+        self._highest = None if highest is None else HighestEpoch(**highest)
         self._minutes_before = state["minutes"]
         number = state["training"]["number"]
         self._log.resume(number)
@@ -207,12 +246,13 @@ class RunFolder:
         """
         validation: dict[str, float | None] = {}
         if logits is not None:
-            validation = _validation_metrics(epoch, logits, self._val_rows, labels)
+            precisions, positives = _precisions(epoch, logits, self._val_rows, labels)
+            validation = _validation_metrics(precisions)
             self._log.epoch(epoch, validation)
-        if self._recipe.training.selection == "best":
-            self._highest = _higher(self._highest, MeasuredEpoch(epoch, validation))
-            if self._is_worse(validation):
-                return
+            if self._recipe.training.selection == "best" and validation["labels_counted"]:
+                self._highest = _higher(self._highest, HighestEpoch(epoch, precisions.tolist()))
+                if self._highest.exceeds(precisions, positives):
+                    return
         if self._processes.is_first:
             rules, facts = self._val_rows.rules or LabelRules(), {**self._facts}
             decision = Decision.default(len(labels), labels.one_of)
@@ -231,13 +271,6 @@ class RunFolder:
             if logits is not None:
                 write_quality(self._folder, _quality(logits, self._val_rows, labels))
         self.kept = MeasuredEpoch(epoch, validation)
-
-    def _is_worse(self, validation: Mapping[str, float | None]) -> bool:
-        """Return whether another epoch exceeds this one by more than its standard error."""
-        found, highest = validation["mAP"], self._highest
-        if found is None or highest is None:
-            return False
-        return found < _number(highest, "mAP") - _number(highest, "standard_error")
 
     def _validation_facts(
         self, validation: Mapping[str, float | None], epoch: int, labels: LabelSpace
@@ -277,9 +310,8 @@ class RunFolder:
         highest = self._highest
         if highest is not None and highest.epoch != kept.epoch:
             self._log.note(
-                f"epoch {highest.epoch + 1} had the highest mAP, {_number(highest, 'mAP'):.1f}, "
-                f"which epoch {kept.epoch + 1} misses by less than its standard error of "
-                f"{_number(highest, 'standard_error'):.1f}: the later one is kept"
+                f"epoch {highest.epoch + 1} had the highest mAP, {100 * highest.mean:.1f}, but by "
+                f"no more than chance; epoch {kept.epoch + 1}, trained longer, is kept"
             )
 
     def _outcome(self, kept: MeasuredEpoch, *, interrupted: bool) -> Outcome:
@@ -288,18 +320,9 @@ class RunFolder:
         )
 
 
-def _higher(before: MeasuredEpoch | None, epoch: MeasuredEpoch) -> MeasuredEpoch | None:
+def _higher(before: HighestEpoch | None, epoch: HighestEpoch) -> HighestEpoch:
     """Return which of two epochs has the higher mAP: the earlier one if they are equal."""
-    if epoch.validation["mAP"] is None:
-        return before
-    is_higher = before is None or _number(epoch, "mAP") > _number(before, "mAP")
-    return epoch if is_higher else before
-
-
-def _number(epoch: MeasuredEpoch, name: str) -> float:
-    value = epoch.validation[name]
-    assert value is not None
-    return value
+    return epoch if before is None or epoch.mean > before.mean else before
 
 
 def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Iterator[LabelQuality]:
@@ -311,9 +334,10 @@ def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Itera
         yield LabelQuality(name, None if math.isnan(value) else 100 * value, *map(int, counts))
 
 
-def _validation_metrics(
+def _precisions(
     epoch: int, logits: Tensor, val_rows: Annotations, labels: LabelSpace
-) -> dict[str, float | None]:
+) -> tuple[Tensor, Tensor]:
+    """Compute the average precision of each label, and the number of its photos: ``(L,)`` each."""
     if not bool(logits.isfinite().all()):
         msg = (
             f"the logits of the validation photos are not finite after epoch {epoch + 1}; "
@@ -322,12 +346,13 @@ def _validation_metrics(
         raise FloatingPointError(msg)
     targets = counted_targets(val_rows.targets, labels.trained)
     ranked = one_of_log_odds(logits, labels.one_of)
-    found = average_precision(ranked, targets)
-    mean, counted = mean_over_labels(found)
-    error = map_standard_error(found, column_counts(targets == 1))
+    return average_precision(ranked, targets), column_counts(targets == 1)
+
+
+def _validation_metrics(precisions: Tensor) -> dict[str, float | None]:
+    mean, counted = mean_over_labels(precisions)
     return {
         "mAP": 100 * mean if counted else None,
-        "standard_error": 100 * error if counted else None,
         "labels_counted": counted,
-        "labels": len(labels),
+        "labels": len(precisions),
     }

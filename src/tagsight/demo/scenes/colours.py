@@ -15,9 +15,6 @@ T = TypeVar("T")
 Colour: TypeAlias = tuple[int, int, int]
 """Red, green, blue in [0, 255]."""
 
-WHITE: Colour = (255, 255, 255)
-BLACK: Colour = (0, 0, 0)
-
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
     """A colour by hue in turns, saturation and value in [0, 1].
