@@ -22,7 +22,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from label_page import CHROMIUM, SWITCHES, served
 from playwright.sync_api import sync_playwright
@@ -145,13 +145,21 @@ class Walk:
         page.locator('body[data-waiting="0"]').wait_for()
 
     def qualities(self, page: Page) -> None:
-        """Print what the page says of each label."""
-        project = page.evaluate("fetch('/label/project').then((answer) => answer.json())")
-        for label in project["labels"]:
+        """Print what the page says of each label, once it has learned from all judgements."""
+        labels = self.labels_of(page)
+        while not all(map(is_learned, labels)):
+            page.wait_for_timeout(1000)
+            labels = self.labels_of(page)
+        for label in labels:
             quality = label["quality"] or {}
             measured = ", ".join(f"{name} {value:.3g}" for name, value in quality.items())
             counts = f"{label['present']} present, {label['absent']} absent"
             print(f"{label['name']}: {counts}; held out: {measured or 'not measured'}")
+
+    def labels_of(self, page: Page) -> list[dict[str, Any]]:
+        """Ask the server for the labels."""
+        project = page.evaluate("fetch('/label/project').then((answer) => answer.json())")
+        return project["labels"]
 
     def train(self, recipe: str | None) -> None:
         """Learn from the project, and measure on photos that nobody judged."""
@@ -198,6 +206,12 @@ class Walk:
         began = time.perf_counter()
         yield
         print(f"{what}: {time.perf_counter() - began:.1f} s", flush=True)
+
+
+def is_learned(label: dict[str, Any]) -> bool:
+    """Return whether the measured quality of a label is that after its last judgement."""
+    quality = label["quality"]
+    return quality is None or quality["held_out"] == label["present"] + label["absent"]
 
 
 def tagsight(*arguments: str) -> str:

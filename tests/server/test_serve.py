@@ -1,9 +1,10 @@
+import json
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -96,21 +97,21 @@ def server(model, token_file) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 @pytest.mark.slow
 def test_a_server_ends_after_its_last_response(server):
     url, process = server
-    right = {"authorization": f"Bearer {TOKEN}"}
     assert httpx.post(f"{url}/v1/predict", files=files(RED)).status_code == 401
-    answers: list[int] = []
-
-    def ask() -> None:
-        body = files(*[RED] * 20)
-        response = httpx.post(f"{url}/v1/predict", files=body, headers=right, timeout=60)
-        answers.append(len(response.json()["photos"]))
-
-    asking = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in asking:
-        thread.start()
-    asking[0].join()
+    right = {"authorization": f"Bearer {TOKEN}", "expect": "100-continue"}
+    asked = httpx.Request("POST", f"{url}/v1/predict", files=files(*[RED] * 20), headers=right)
+    body = asked.read()
+    connections = [HTTPConnection(asked.url.host, asked.url.port, timeout=60) for _ in range(4)]
+    for connection in connections:
+        connection.putrequest("POST", asked.url.path, skip_host=True)
+        for name, value in asked.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        told = connection.sock.recv(1024)  # the server waits for the body
+        assert told.startswith(b"HTTP/1.1 100")
+        assert told.endswith(b"\r\n\r\n")
     process.send_signal(signal.SIGTERM)
-    for thread in asking[1:]:
-        thread.join()
+    for connection in connections:
+        connection.send(body)
+        assert len(json.load(connection.getresponse())["photos"]) == 20
     assert process.wait() in {0, -signal.SIGTERM}
-    assert answers == [20] * 4

@@ -157,12 +157,16 @@ def test_an_unusable_file_is_reported_and_others_are_recognised(visit, server, p
     upload(page, tmp_path / "notes.jpg", photos / "green.png")
     assert "expected a photo" in page.locator("#trouble-text").inner_text()
     assert found(page) == ["green"], "the photo after an unusable one is shown"
-    upload(page, tmp_path / "large.jpg")
-    page.locator("#trouble-text").filter(has_text="at most 300,000 bytes").wait_for()
     page.click("#trouble-close")
     assert not page.locator("#trouble").is_visible()
-    upload(page, tmp_path / "notes.jpg")
-    page.locator("#trouble").wait_for()
+    upload(page, tmp_path / "large.jpg")
+    page.locator("#found .problem").filter(has_text="at most 293 KiB in a request").wait_for()
+    assert not page.locator("#trouble").is_visible(), "the photo in sight says it itself"
+    assert page.locator("#stage .missing").is_visible()
+    assert not page.get_by_role("button", name="Try again").count(), "the same would come again"
+    upload(page, tmp_path / "notes.jpg", tmp_path / "large.jpg", photos / "blue.png")
+    assert "2 of 3 photos were not recognised" in page.locator("#trouble-text").inner_text()
+    assert not page.locator("#stage .missing").is_visible()
     upload(page, photos / "blue.png")
     assert not page.locator("#trouble").is_visible(), "the message goes with the next upload"
 
@@ -177,13 +181,16 @@ def test_an_example_is_recognised(visit, start):
 def test_a_stopped_server_is_reported(visit, start, photos):
     page = visit(start().address)
     page.route("**/v1/predict*", lambda route: route.abort())
-    upload(page, photos / "red.png")
-    assert "does not respond" in page.locator("#trouble-text").inner_text()
+    upload(page, photos / "red.png", photos / "blue.png")
+    assert "does not respond" in page.locator("#found .problem").inner_text()
+    assert "2 of 2 photos" in page.locator("#trouble-text").inner_text()
     assert page.locator("#stage .photo").is_visible()
     page.unroute("**/v1/predict*")
     page.get_by_role("button", name="Try again").click()
-    page.locator('.strip .done[title="red.png"]').wait_for()
-    assert found(page) == ["red"]
+    for name in ("red.png", "blue.png"):
+        page.locator(f'.strip .done[title="{name}"]').wait_for()
+    assert found(page) == ["blue"]
+    assert not page.locator("#trouble").is_visible()
 
 
 def test_a_token_is_asked_for_until_it_is_right(chromium, start, photos):

@@ -54,6 +54,16 @@ def test_chips_narrow_the_search_and_are_taken_back(page):
     assert sorted(names(page)) == ["blue.png", "green.png"]
 
 
+def test_a_search_that_fails_says_so_until_the_next_one(page):
+    page.route("**/v1/search?*", lambda route: route.abort())
+    search(page, "red")
+    page.locator("#trouble-text", has_text="does not respond").wait_for()
+    page.unroute("**/v1/search?*")
+    search(page, "blue and (")
+    told(page, "Expected a label")
+    assert not page.locator("#trouble").is_visible()
+
+
 def test_a_misspelt_label_is_answered_with_the_one_that_was_meant(page):
     search(page, "blu and not gren")
     told(page, "There is no label “blu”. Did you mean")

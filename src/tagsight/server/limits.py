@@ -12,6 +12,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from tagsight.runtime.amounts import data_size
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -113,7 +115,8 @@ class LimitsMiddleware:
         """
         self._in_progress += new
         if size > self._limits.body:
-            return HTTPException(413, f"expected at most {self._limits.body:,} bytes, got more")
+            largest = data_size(self._limits.body)
+            return HTTPException(413, f"expected at most {largest} in a request, got more")
         if marks > self._limits.marks:
             message = f"expected JSON of at most {self._limits.marks:,} commas, quotes, brackets"
             return HTTPException(413, f"{message} and escapes, got more: send photos as a form")

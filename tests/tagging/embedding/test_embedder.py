@@ -1,9 +1,7 @@
 """Keywords inside photos: what programs read, what stays as it was, and what undo restores."""
 
 import os
-import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forks import run_for
 from PIL import Image, ImageCms
 
 from tagsight.data.format import EVERY_LABEL
@@ -266,38 +263,6 @@ def test_an_edited_journal_makes_undo_replace_nothing_but_photos_by_their_origin
             database.execute("UPDATE runs SET undone = NULL")
     assert world.files() == before
     assert outside.read_bytes() == before[b"a.jpg"]
-
-
-def embed_all(photos: Path, journal: Path) -> None:
-    with ExifTool() as tool, Journal(journal) as opened:
-        writer = Embedder(tool, "model", opened, {})
-        for photo in sorted(photos.glob("*.jpg")):
-            writer.write([(photo, [Tag("dog", 0.9)])])
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "ITIMER_PROF"), reason="no timer of processors here")
-def test_killed_at_any_moment_every_photo_is_whole_and_all_is_taken_back(tmp_path):
-    generator, world, took = random.Random(0), World(tmp_path), tmp_path / "took"
-    for number in range(12):
-        world.photo(f"{number:02}.jpg")
-    before, task = world.files(), (took, embed_all, world.photos, world.journal.file)
-    assert run_for(200, *task) == 0
-    usual = float(took.read_text())
-    world.undo()
-    codes = []
-    for _ in range(3):
-        codes.append(run_for(generator.uniform(0.1, 0.9) * usual, *task))
-        for photo in world.photos.glob("*.jpg"):
-            assert words(photo) in ([], ["dog"])
-    assert -signal.SIGPROF in codes
-    assert run_for(200, *task) == 0
-    assert all(words(photo) == ["dog"] for photo in world.photos.glob("*.jpg"))
-    while any(run.undone is None for run in world.journal.runs()):
-        assert not any(outcome.problem or outcome.notice for outcome in world.undo())
-    left = {name: content for name, content in world.files().items() if not name.startswith(b".")}
-    world.journal.close()
-    assert left == before
 
 
 @pytest.mark.skipif(shutil.which("exiv2") is None, reason="exiv2 is not installed")

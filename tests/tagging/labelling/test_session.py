@@ -11,7 +11,7 @@ from labelled import SHADES, ClassCells, ColourCells, encoder_of, learned, sessi
 from PIL import Image
 
 from tagsight.errors import DataError
-from tagsight.tagging.labelling import background
+from tagsight.tagging.labelling import background, suggestions
 from tagsight.tagging.labelling.features import Features
 from tagsight.tagging.labelling.orders import Query
 from tagsight.tagging.labelling.project import Project
@@ -25,6 +25,13 @@ RED = [9, 10, 11, 12]
 def session(tmp_path):
     with session_in(tmp_path) as opened:
         yield opened
+
+
+def test_advice_counts_what_is_judged_now_though_heads_know_less(session):
+    red = teach(session)
+    before = session.labels()[0].advice
+    session.judge(RED[2:3], red, 1, "me")
+    assert (before[-8:], session.labels()[0].advice[-8:]) == ("2 so far", "3 so far")
 
 
 def teach(session) -> int:
@@ -44,6 +51,9 @@ def test_photos_are_seen_before_anything_is_learned_and_the_rest_says_why_not(se
         session.photos(Query("probably-yes", 1), 0, 5) if session.make_label("red") else None
     with pytest.raises(DataError, match="expected a queue of"):
         session.photos(Query("best"), 0, 5)
+    session.judge(RED[:1], 1, 1, "me")
+    with pytest.raises(DataError, match="the model learns from what is judged"):
+        session.photos(Query("probably-yes", 1), 0, 5)
 
 
 NOT_USABLE = {"text.jpg": "another kind", "empty.jpg": "an empty file"}
@@ -124,10 +134,10 @@ def test_heads_are_fitted_on_a_thread_of_their_own_after_people_pause(session):
             done.set()
 
     session.listeners.join(hear)
-    session.learner.start()
     red = session.make_label("red").id
     session.judge(RED[:2], red, 1, "me")
     session.judge([1, 5], red, 0, "me")
+    session.learner.start()  # now, as it may learn between two judgements on a slow machine
     assert done.wait()
     session.learner.stop()
     assert heard[0]["model_revision"] == session.view().model_revision == 1
@@ -192,7 +202,8 @@ def test_everybody_hears_of_judgements_and_who_was_away_catches_up(session):
     ]
 
 
-def test_a_trained_model_suggests_before_anything_is_judged(tmp_path):
+def test_a_trained_model_suggests_before_anything_is_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(suggestions, "PART", 5)
     with session_in(tmp_path, channels_recognizer()) as session:
         labels = {label.name: label.id for label in session.labels()}
         assert list(labels) == ["red", "green", "blue"]
@@ -200,6 +211,14 @@ def test_a_trained_model_suggests_before_anything_is_judged(tmp_path):
         assert {photo.id for photo in found} == set(RED)
         assert found[0].score > 0.9
         assert session.photo(RED[0]).scores[labels["blue"]] < 0.5
+        assert (session.view().unscored, session.view().seconds_left) == (0, 0)
+        left: list[int] = []
+        session.suggestions.compute(left.append)
+        assert left == [0], "what is scored stays scored"
+        (kept,) = (tmp_path / "project" / "features").glob("*.scores")
+        kept.write_bytes(b"")
+        session.suggestions.compute(left.append)
+        assert left == [0, 12, 7, 2, 0]
 
 
 def test_features_are_computed_once_for_each_content_and_anew_when_it_changes(tmp_path):

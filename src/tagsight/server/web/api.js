@@ -19,6 +19,11 @@ export class RequestError extends Error {
     this.status = status;
     this.told = told;
   }
+
+  /** Whether the same request may succeed later. */
+  get passes() {
+    return this.status === null || this.status >= 500 || [408, 429].includes(this.status);
+  }
 }
 
 /**

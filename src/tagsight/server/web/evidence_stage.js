@@ -6,6 +6,7 @@ const MOST_NAMES = 8;
 
 export class EvidenceStage {
   #photo = null;
+  #url = null;
 
   /** @param {Element} figure An empty figure, which gets the photo. */
   constructor(figure) {
@@ -16,12 +17,19 @@ export class EvidenceStage {
     this.bar = element("img", { alt: "Colours from no evidence to the strongest" });
     this.top = element("span", {});
     this.scale = element("p", { class: "scale", hidden: true, title: "What a place adds to the label's score, in logits" }, element("span", {}, "0"), this.bar, this.top);
-    const frame = element("div", { class: "frame" }, this.image, this.veil, this.marks);
-    figure.replaceChildren(frame, this.caption, this.scale);
-    this.image.addEventListener("error", () => this.image.removeAttribute("src"));
-    this.image.addEventListener("load", () => {
-      frame.style.setProperty("--aspect", this.image.naturalWidth / this.image.naturalHeight);
+    this.frame = element("div", { class: "frame" }, this.image, element("p", { class: "missing" }, "This browser cannot show this file."), this.veil, this.marks);
+    figure.replaceChildren(this.frame, this.caption, this.scale);
+    this.image.addEventListener("error", () => {
+      this.image.removeAttribute("src");
+      this.frame.classList.add("blank");
     });
+    this.image.addEventListener("load", () => this.#shape(this.image));
+    // A format that only the server can read, such as HEIC.
+    this.veil.addEventListener("load", () => this.frame.classList.contains("blank") && this.#shape(this.veil));
+  }
+
+  #shape({ naturalWidth, naturalHeight }) {
+    this.frame.style.setProperty("--aspect", naturalWidth / naturalHeight);
   }
 
   /**
@@ -32,7 +40,9 @@ export class EvidenceStage {
   show(photo) {
     this.#photo = photo;
     if (photo.url === null) this.image.removeAttribute("src");
-    else if (this.image.getAttribute("src") !== photo.url) this.image.src = photo.url;
+    else if (this.#url !== photo.url) this.image.src = photo.url;
+    if (this.#url !== photo.url) this.frame.classList.remove("blank");
+    this.#url = photo.url;
     this.image.alt = photo.name;
     if (photo.evidence) this.bar.src = photo.evidence.bar;
     this.point(null);

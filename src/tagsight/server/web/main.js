@@ -2,7 +2,7 @@
 
 import { json, onTokenNeeded } from "./api.js";
 import { showCard } from "./card_view.js";
-import { byId } from "./dom.js";
+import { amount, byId } from "./dom.js";
 import { GraphView } from "./graph_view.js";
 import { HitDialog } from "./hit_dialog.js";
 import { startPhotos } from "./photos_view.js";
@@ -38,7 +38,7 @@ async function start() {
   });
   try {
     const model = await json("/v1/model");
-    byId("model-line").textContent = `${model.recipe} · ${model.labels.length} labels`;
+    byId("model-line").textContent = `${model.recipe} · ${amount(model.labels.length, "label")}`;
     views.graph = new GraphView(model);
     views.model = { start: () => byId("card").childElementCount || showCard(byId("card"), model.card) };
     const dialog = new HitDialog(model);

@@ -57,12 +57,26 @@ class PhotosView {
   async add(files) {
     const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), verdicts: new Map(), state: "busy" }));
     if (!added.length) return;
-    this.onTrouble(null);
     this.photos.push(...added);
     this.choose(added[0]);
-    for (const photo of added) {
+    await this.recogniseAll(added);
+  }
+
+  /** Recognise once more what failed for a reason that passes, as when the server was away. */
+  async retry() {
+    const again = this.photos.filter((photo) => photo.state === "failed" && photo.problem.passes);
+    for (const photo of again) photo.state = "busy";
+    this.choose(this.current);
+    await this.recogniseAll(again);
+  }
+
+  async recogniseAll(photos) {
+    this.onTrouble(null);
+    for (const [place, photo] of photos.entries()) {
       await this.recognise(photo);
-      if (photo === this.current) this.choose(photo.state === "failed" ? (this.nextTo(photo, added) ?? photo) : photo);
+      // After a photo that failed the next one, so that labels are seen at once.
+      if (photo === this.current) this.choose(photo.state === "failed" ? (photos[place + 1] ?? photo) : photo);
+      this.tellFailures(photos);
     }
   }
 
@@ -72,25 +86,20 @@ class PhotosView {
       Object.assign(photo, { response: response.photos[0], state: "done" });
       byId("status").textContent = `${photo.file.name}: ${this.accepted(photo).map((label) => label.name).join(", ") || "no label found"}`;
     } catch (error) {
-      photo.state = "failed";
-      photo.problem = error.message;
-      this.onTrouble(new Error(`${photo.file.name}: ${error.message}`));
+      Object.assign(photo, { state: "failed", problem: error });
+      byId("status").textContent = `${photo.file.name} was not recognised: ${error.message}`;
     }
     this.showStrip();
   }
 
-  /** Recognise a photo once more, as when the server was away. */
-  async retry(photo) {
-    this.onTrouble(null);
-    photo.state = "busy";
-    this.choose(photo);
-    await this.recognise(photo);
-    if (photo === this.current) this.choose(photo);
-  }
-
-  /** The photo after one that could not be read, so that labels are seen at once. */
-  nextTo(photo, added) {
-    return added[added.indexOf(photo) + 1];
+  /** Say which photos were not recognised; the photo in sight says it itself. */
+  tellFailures(added) {
+    const failed = added.filter((photo) => photo.state === "failed");
+    if (failed.every((photo) => photo === this.current)) return;
+    const [{ file, problem }] = failed;
+    const why = this.current.state === "failed" ? "" : "; choose one to see why";
+    const many = `${failed.length} of ${added.length} photos were not recognised${why}.`;
+    this.onTrouble(new Error(failed.length === 1 ? `${file.name}: ${problem.message}` : many));
   }
 
   /** Recognise an example of the page. */
@@ -126,7 +135,7 @@ class PhotosView {
               "aria-current": photo === this.current ? "true" : null,
               click: () => this.choose(photo),
             },
-            photo.state === "failed" ? element("span", {}, photo.file.name) : element("img", { src: photo.url, alt: "" }),
+            thumbnail(photo),
           ),
         ),
       ),
@@ -145,10 +154,8 @@ class PhotosView {
     byId("found").replaceChildren(...found.map((name) => this.row(photo, name)));
     if (photo.state === "done" && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
     if (photo.state === "failed") {
-      byId("found").append(
-        element("li", {}, element("p", { class: "faint" }, sentence(photo.problem))),
-        element("li", {}, element("button", { type: "button", click: () => this.retry(photo) }, "Try again")),
-      );
+      byId("found").append(element("li", {}, element("p", { class: "problem" }, sentence(photo.problem.message))));
+      if (photo.problem.passes) byId("found").append(element("li", {}, element("button", { type: "button", click: () => this.retry() }, "Try again")));
     }
     byId("below").replaceChildren(...below.map((name) => this.row(photo, name)));
     byId("below-title").hidden = !below.length;
@@ -223,4 +230,11 @@ class PhotosView {
     byId("similar").hidden = !photo.similar.length;
     this.similar.show(photo.similar);
   }
+}
+
+/** A small picture, or the name of a file that the browser cannot show. */
+function thumbnail(photo) {
+  const image = element("img", { src: photo.url, alt: "" });
+  image.addEventListener("error", () => image.replaceWith(element("span", {}, photo.file.name)));
+  return image;
 }

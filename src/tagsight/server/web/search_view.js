@@ -1,7 +1,7 @@
 // The index: photos to browse, and to search by a label expression.
 
 import { json } from "./api.js";
-import { byId, element } from "./dom.js";
+import { byId, element, sentence } from "./dom.js";
 import { FoundPhotos } from "./found_photos.js";
 
 const PAGE = 60;
@@ -42,6 +42,7 @@ export class SearchView {
   search(where) {
     this.#where = where;
     byId("where").value = where;
+    this.onTrouble(null);
     this.pressChips();
     this.photos.show([]);
     return this.load();
@@ -72,7 +73,7 @@ export class SearchView {
 
   /** Say what is wrong with an expression, and offer those that may have been meant. */
   showMistake(error) {
-    if (!error.told.unknown) return this.say(error.message);
+    if (!error.told.unknown) return this.say(sentence(error.message));
     const offers = (error.told.meant ?? []).map((where) => this.link(where));
     const asked = offers.flatMap((offer, place) => [[" Did you mean ", ", ", " or "][place ? (place === offers.length - 1 ? 2 : 1) : 0], offer]);
     this.say(`There is no label “${error.told.unknown}”.`, ...(offers.length ? [...asked, "?"] : [" Choose one above."]));

@@ -47,14 +47,16 @@ logger = logging.getLogger(__name__)
 
 
 class Progress(NamedTuple):
-    """Progress of the encoding.
+    """Progress of the encoding, and then of a trained model's scores.
 
     Attributes:
         encoded: Photos that have features.
         photos: Photos that can have some.
-        seconds_left: Estimated; None if unknown.
+        seconds_left: Estimated, of the encoding or of the scoring; None if unknown.
         problem: Why it stopped before the end, or waits, or None.
         left_out: Photos that cannot be used.
+        unscored: Photos that wait for the scores of the trained model; None before it is their
+            turn, and without such a model.
     """
 
     encoded: int
@@ -62,6 +64,7 @@ class Progress(NamedTuple):
     seconds_left: float | None
     problem: str | None = None
     left_out: int = 0
+    unscored: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +105,10 @@ class Background:
         ...         background = Background(project, encoder, features, thumbnails, lambda _: None)
         ...         background.start()
         ...         background.finish()
-        >>> background.progress, features.embeddings().shape
-        (Progress(encoded=1, photos=1, seconds_left=0.0, problem=None, left_out=0), (1, 2280))
+        >>> background.progress.encoded, background.progress.seconds_left
+        (1, 0.0)
+        >>> features.embeddings().shape
+        (1, 2280)
     """
 
     def __init__(
@@ -163,7 +168,7 @@ class Background:
             with watched():
                 self._encode()
                 if self._suggestions is not None:
-                    self._suggestions.compute(self._on_part)
+                    self._score(self._suggestions)
         except NoRoomError as error:
             return error
         return None
@@ -181,14 +186,24 @@ class Background:
             self._report(self._counted(None))
             self._next_count = time.monotonic() + PAUSE
 
-    def _on_part(self) -> None:
-        if self._stopped.is_set():
-            raise _Stopped
-        self._report(self._counted(None))
+    def _score(self, suggestions: Suggestions) -> None:
+        started, waiting, encoded = time.monotonic(), 0, self._counted(None)
+
+        def on_part(left: int) -> None:
+            nonlocal waiting
+            if self._stopped.is_set():
+                raise _Stopped
+            waiting = waiting or left
+            spent, done = time.monotonic() - started, waiting - left
+            seconds = left * spent / done if done else None
+            self._report(encoded._replace(seconds_left=seconds if left else 0.0, unscored=left))
+
+        suggestions.compute(on_part)
 
     def _encode(self) -> None:
         started = time.monotonic()
-        encoded, photos, _, _, left_out = first = self._counted(None)
+        first = self._counted(None)
+        encoded, photos, left_out = first.encoded, first.photos, first.left_out
         self._report(first)
         runtime = self._encoder.runtime
         with closing(runtime.pipeline(self._read, self._forward, self._batches())) as results:

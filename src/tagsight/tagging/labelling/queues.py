@@ -76,9 +76,7 @@ QUEUES = (
         "Photos that most likely have the label: to collect examples.",
         needs_label=True,
     ),
-    Queue(
-        "not-sure", "Not sure", "Photos on which the model is least sure: to learn the most from."
-    ),
+    Queue("not-sure", "Not sure", "Photos on which the model is least sure: they teach it most."),
     Queue(
         "unlike",
         "Unlike anything judged",
@@ -101,8 +99,8 @@ QUEUES = (
     ),
     Queue(
         "expected",
-        "Expected",
-        "Photos that usually have the label, given the labels they have.",
+        "Likely from other labels",
+        "Photos with labels that usually come with this one.",
         needs_label=True,
         needs_scores=False,
         needs_judgements=True,

@@ -155,6 +155,7 @@ class Session:
             progress.seconds_left,
             progress.problem,
             progress.left_out,
+            progress.unscored,
             self.project.revision,
             0 if learned is None else learned.revision,
             self.labels(),
@@ -371,7 +372,7 @@ def _label_view(label: Label, counts: NDArray[np.int64], learned: Learned | None
     column = None if learned is None else learned.column(label.id)
     if learned is not None and column is not None:
         measured = learned.fitted.quality[column]
-        advice = measured.advice
+        advice = measured.advice(int(present), int(absent))
         if measured.ap is not None and measured.low is not None and measured.high is not None:
             held_out = measured.present + measured.absent
             quality = QualityView(measured.ap, measured.low, measured.high, held_out)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 VALUES = {"present": 1, "absent": 0, "unjudged": -1}
 
 NOTHING_JUDGED = "judge a few photos first"
+STILL_LEARNING = "wait a moment: the model learns from what is judged"
 NO_NAMES = "wait a moment: no photo has been compared with names yet"
 
 
@@ -99,6 +100,8 @@ class SessionQueues:
 
     def _obstacle(self, queue: Queue) -> str | None:
         unscored = self._learner.learned is None and not self._suggested
+        if queue.needs_scores and unscored and self._project.counts()[:, 0].any():
+            return STILL_LEARNING
         if (queue.needs_scores and unscored) or (
             queue.needs_judgements and not self._project.revision
         ):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagsight.runtime.threads import batched, yield_to_others
+from tagsight.runtime.threads import yield_to_others
 from tagsight.tagging.labelling.errors import disk_problems
 from tagsight.tagging.labelling.features import NOWHERE, mapped, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -52,9 +52,11 @@ class Suggestions:
         ...     features = Features(project.database, project.folder, "example", dimensions=8)
         ...     features.add(ids, [bytes([photo]) for photo in ids], encoded)
         ...     suggestions = Suggestions(project, features, recognizer)
-        ...     suggestions.compute(lambda: None)
+        ...     suggestions.compute(lambda left: print(left, "photos left"))
         ...     suggestions.of(features.slots(24)).shape
         ...     [label.name for label in project.labels.shown]
+        24 photos left
+        0 photos left
         (24, 2)
         ['dog', 'sky']
     """
@@ -73,29 +75,32 @@ class Suggestions:
         """Let `compute` end after its present part."""
         self._stopped.set()
 
-    def compute(self, on_part: Callable[[], object]) -> None:
+    def compute(self, on_part: Callable[[int], object]) -> None:
         """Score the photos that have features and no scores yet.
 
         Args:
-            on_part: Called after each part.
+            on_part: Called at the start and after each part, with the number of photos left.
 
         Raises:
             DataError: If the disk is full.
         """
         yield_to_others()
-        for part in batched(self._waiting(), PART):
+        photos, slots = self._waiting()
+        on_part(len(photos))
+        for start in range(0, len(photos), PART):
             if self._stopped.is_set():
                 return
-            photos, slots = zip(*part, strict=True)
-            paths = [self._project.photos.path_of(one) for one in self._project.photos.rows(photos)]
-            slot_of = dict(zip(paths, slots, strict=True))
+            part = slice(start, start + PART)
+            rows = self._project.photos.rows(photos[part].tolist())
+            paths = [self._project.photos.path_of(one) for one in rows]
+            slot_of = dict(zip(paths, slots[part].tolist(), strict=True))
             found = self._recognizer.recognize(paths, on_error=_leave_out)
             with disk_problems(self._file):
                 for result in found:
                     if result.path is not None:
                         row = np.rint(1 + STEPS * np.clip(result.scores, 0, 1)).astype(np.uint16)
                         write_rows(self._file, slot_of[result.path], row[None])
-            on_part()
+            on_part(max(0, len(photos) - part.stop))
 
     def of(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return scores by slot: ``(n,) -> (n, L)`` float32 in [0, 1], NaN where there is none."""
@@ -110,13 +115,13 @@ class Suggestions:
         count = self._file.stat().st_size // (2 * len(self.labels))
         return mapped(self._file, np.uint16, (count, len(self.labels)))
 
-    def _waiting(self) -> Iterator[tuple[int, int]]:
-        """Yield photos and their slots, one photo of each content."""
+    def _waiting(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return photos without scores and their slots, one photo of each content."""
         there = self._project.photos.there()
         slots = self._features.slots(self._project.photos.count)[there - 1]
         slots, first = np.unique(slots, return_index=True)
         missing = np.isnan(self.of(slots)).any(1) & (slots != NOWHERE)
-        yield from zip(there[first][missing].tolist(), slots[missing].tolist(), strict=True)
+        return there[first][missing], slots[missing]
 
 
 def _leave_out(photo: PhotoLike, error: DataError) -> None:

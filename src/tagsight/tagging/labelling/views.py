@@ -68,9 +68,11 @@ class ProjectView:
         folder: That of the project.
         photos: Photos that can be judged.
         encoded: Those that have features.
-        seconds_left: Until all have some; None if that is not known.
+        seconds_left: Until all have some, and then until all are scored; None if that is not known.
         problem: Why no more photos are encoded, or None.
         left_out: Photos that are there and cannot be used.
+        unscored: Photos that wait for the scores of the trained model; None before it is their
+            turn, and without such a model.
         revision: Number of the last batch of judgements.
         model_revision: Number of the model that scores are of; 0 before the first.
         labels: The labels, in the order in which they were made.
@@ -84,6 +86,7 @@ class ProjectView:
     seconds_left: float | None
     problem: str | None
     left_out: int
+    unscored: int | None
     revision: int
     model_revision: int
     labels: list[LabelView]

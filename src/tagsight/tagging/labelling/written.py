@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 
 from tagsight.data.tables.names import is_no_label, key_of
+from tagsight.data.tables.row_flags import is_row_flag
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
@@ -122,7 +123,8 @@ def _csv_text(photos: Sequence[_JudgedPhoto], labels: Sequence[Label]) -> str:
         'image,dog,sky\na.jpg,,0\n'
     """
     for label in labels:
-        if key_of(label.name) in PHOTO_OR_SPLIT or is_no_label(label.name):
+        is_read_otherwise = is_no_label(label.name) or is_row_flag(label.name)
+        if key_of(label.name) in PHOTO_OR_SPLIT or is_read_otherwise:
             msg = (
                 f"expected labels that columns of a table can be named after, got {label.name!r}, "
                 "which is read as something else: rename the label, or write COCO"

@@ -57,8 +57,8 @@ export class Cell {
     this.element.classList.toggle("current", selection.shown && selection.current === this.index);
     if (!photo) {
       this.element.setAttribute("aria-label", "Loading");
-      this.#showChips([], 0);
-      this.score.textContent = "";
+      this.#showChips([], []);
+      this.score.replaceChildren();
       this.element.classList.remove("judgeable");
       return;
     }
@@ -68,22 +68,24 @@ export class Cell {
     this.element.dataset.state = judged;
     remark(this.state, judged);
     this.state.classList.add("badge");
-    this.score.title = label ? `How likely ${label.name} is` : "";
-    this.score.textContent = photo.score === null || photo.score === undefined ? "" : percent(photo.score);
+    const scored = label !== null && (photo.score ?? null) !== null;
+    this.score.title = scored ? `How likely ${label.name} is` : "";
+    this.score.replaceChildren(...(scored ? [dot(label), percent(photo.score)] : []));
     const others = project.labels.filter((other) => other !== label);
-    const absent = others.filter((other) => photo.judged[other.id] === 0).length;
-    this.#showChips(others.filter((other) => photo.judged[other.id] === 1), absent);
+    this.#showChips(others.filter((other) => photo.judged[other.id] === 1), others.filter((other) => photo.judged[other.id] === 0));
     this.element.setAttribute("aria-label", sentence(photo, project));
   }
 
   /** Show the other labels that are present, and how many are absent. */
   #showChips(present, absent) {
-    const signature = `${present.map((label) => `${label.id}${label.colour}${label.name}`)} ${absent}`;
+    const names = absent.map((label) => label.name).join(", ");
+    const signature = `${present.map((label) => `${label.id}${label.colour}${label.name}`)} ${names}`;
     if (signature === this.#shown) return;
     this.#shown = signature;
     this.chips.replaceChildren(...present.slice(0, MOST_CHIPS).map((label) => element("span", { class: "chip" }, dot(label), leaf(label.name))));
     const more = present.length > MOST_CHIPS ? [`+${present.length - MOST_CHIPS}`] : [];
-    this.others.replaceChildren(...more, ...(absent ? [mark("absent"), String(absent)] : []));
+    this.others.replaceChildren(...more, ...(absent.length ? [mark("absent"), String(absent.length)] : []));
+    this.others.title = names && `Absent: ${names}`;
   }
 
   /** Load again what could not be loaded. */

@@ -3,9 +3,9 @@
 const KEPT = "tagsight-keys";
 
 export const KEY_GROUPS = [
-  ["Judge", [["a", "present: accept"], ["r", "absent: reject"], ["x", "not judged"], ["1–9", "switch the label with this key"], ["u", "undo"], ["U", "redo"]]],
+  ["Judge", [["a", "present: accept"], ["r", "absent: reject"], ["x", "not judged"], ["1–9", "present, again: not judged; for the label of this key"], ["u", "undo"], ["U", "redo"]]],
   ["Choose", [["← ↑ ↓ →", "move"], ["shift+arrows", "select more"], ["space", "select or leave out"], ["ctrl+a", "select all, up to 5,000"], ["enter", "open the photo"], ["esc", "back, or select nothing"]]],
-  ["Look", [["j k", "next or previous label in hand"], ["n", "new label"], ["q", "choose a queue"], ["o", "new order"], ["+ − 0", "larger, smaller, whole"], ["e", "evidence"], ["b", "find such a region"], ["?", "this list"]]],
+  ["Look", [["j k", "next or previous label"], ["n", "new label"], ["q", "choose a queue"], ["o", "new order"], ["+ − 0", "larger, smaller, whole"], ["e", "evidence"], ["b", "find such a region"], ["?", "this list"]]],
 ];
 
 const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);

@@ -48,7 +48,11 @@ function follow({ project, judging, desk, events, outbox, notices }) {
     if (detail.by !== person) notices.tell(`${amount(detail.changes.length, "photo")} judged ${detail.by === "me" ? "in another tab" : `by ${detail.by}`}`);
   });
   events.addEventListener("labels", () => project.refresh());
-  events.addEventListener("features", ({ detail }) => project.take(detail));
+  events.addEventListener("features", ({ detail }) => {
+    const scored = (detail.unscored ?? null) !== null && detail.unscored !== project.info.unscored;
+    project.take(detail);
+    if (scored) desk.newScores(project.info.model_revision);
+  });
   events.addEventListener("model", ({ detail }) => {
     project.refresh();
     desk.newScores(detail.model_revision);

@@ -65,16 +65,21 @@ export class Notices {
   }
 }
 
-/** Show how many photos have features, and how long the rest takes. */
-function showProgress({ photos, encoded, seconds_left: left, problem, left_out: leftOut }) {
-  const done = encoded >= photos;
+/** Show how many photos have features, and scores of a trained model, and how long the rest takes. */
+function showProgress({ photos, encoded, unscored, seconds_left: left, problem, left_out: leftOut }) {
+  const scoring = encoded >= photos && unscored > 0;
+  const ready = scoring ? photos - unscored : encoded;
+  const done = ready >= photos;
   const bar = byId("progress");
   document.body.classList.toggle("analysing", !done);
   bar.hidden = done || !photos;
-  bar.setAttribute("aria-valuenow", photos ? Math.floor((100 * encoded) / photos) : 0);
-  bar.firstElementChild.style.transform = `scaleX(${photos ? encoded / photos : 0})`;
+  bar.setAttribute("aria-label", scoring ? "Photos scored" : "Photos analysed");
+  bar.setAttribute("aria-valuenow", photos ? Math.floor((100 * ready) / photos) : 0);
+  bar.firstElementChild.style.transform = `scaleX(${photos ? ready / photos : 0})`;
   const time = left === null || left === undefined ? "" : `, ${duration(left)} left`;
-  byId("progress-text").textContent = problem && !done ? sentence(problem) : done ? amount(photos, "photo") : `Analysing photos: ${encoded.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
+  const doing = scoring ? "Scoring photos with the model" : "Analysing photos";
+  const counted = `${doing}: ${ready.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
+  byId("progress-text").textContent = problem && !done ? sentence(problem) : done ? amount(photos, "photo") : counted;
   byId("left-out").hidden = !leftOut;
   byId("left-out").textContent = leftOut ? `${leftOut.toLocaleString("en")} left out` : "";
 }

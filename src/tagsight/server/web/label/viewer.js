@@ -112,7 +112,7 @@ export class Viewer extends EventTarget {
       element(
         "div",
         { class: "viewer-bar" },
-        tool("back", "Back to the grid (Esc)", () => this.#tell("close")),
+        tool("grid", "Back to all photos (Esc)", () => this.#tell("close")),
         element("div", { class: "viewer-name" }, this.name, this.where),
         tool("minus", "Smaller (−)", () => this.zoom.out(), { class: "tool zoom-tool" }),
         this.scale,
