@@ -16,7 +16,7 @@ TESTS_OF_THE_WHOLE = {
     *("documents", "distribution", "examples", "hostile_models", "hostile_names"),
     *("buckets", "journey", "label_studio", "own_tags", "refused_runs"),
     *("paper_recipes", "plug_in", "programs", "ray", "recipes", "refusals", "released_losses"),
-    *("serve", "site", "surface"),
+    *("serve", "site", "surface", "training_on_formats"),
 }
 
 

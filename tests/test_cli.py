@@ -162,6 +162,7 @@ def test_help_lists_the_commands_in_order_and_is_what_no_command_prints(capsys):
         ("train . --out b --epochs 0", "--epochs: expected a value greater than"),
         ("train . --out b --recipe gcan", "expected the name of a recipe"),
         ("data no-such.csv", 'Invalid value "no-such.csv" for DATA.'),
+        ("tag . no-such.jpg", 'Invalid value for PATHS. "no-such.jpg" does not exist'),
         ("tag no-such-model .", "no-such-model, which does not exist"),
     ],
 )

@@ -566,7 +566,8 @@ def test_a_photo_that_takes_more_memory_than_it_may_is_left_out_by_every_command
     assert main([*given.split(), "--max-photo-memory", "0.02"]) == status  # less than any takes
     captured = capsys.readouterr()
     told = captured.err if status else captured.out
-    assert "at most 21,474,836 bytes of memory to decode" in told
+    assert "at most 21,474,836 bytes of memory to decode (--max-photo-memory), got " in told
+    assert "allow more, or save a smaller copy" in told
 
 
 def test_a_photo_of_many_pixels_is_told_in_our_words_alone(capsys, album, model):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CELL, COLOURS, TINY_STAGED, drawn, label_space, loss_left, tiny_system
+from tiny import CELL, COLOURS, TINY_STAGED, drawn, label_space, loss_left, permuted, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -198,15 +198,15 @@ def test_dropout_falls_on_the_losses_alone(name):
 def test_permuting_the_labels_permutes_logits_and_maps(name):
     order = torch.tensor([3, 0, 4, 1, 2])
     system = exact(name)
-    permuted = tiny_system(name, label_space().permuted(order)).double().eval()
+    moved = tiny_system(name, permuted(label_space(), order)).double().eval()
     rows = {
         key: value[order] if key in system.label_parameters else value
         for key, value in system.state_dict().items()
     }
-    permuted.load_state_dict(rows)
+    moved.load_state_dict(rows)
     images = images_of()
-    assert_close(permuted(images).logits, system(images).logits[:, order])
-    assert_close(permuted(images).maps, system(images).maps[:, order])
+    assert_close(moved(images).logits, system(images).logits[:, order])
+    assert_close(moved(images).maps, system(images).maps[:, order])
 
 
 @every_system

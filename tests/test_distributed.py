@@ -27,7 +27,7 @@ LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Callable[[int], Path]:
-    """The folder of what so many processes have trained, all systems in one go."""
+    """The folder of what so many processes have trained, in one go."""
 
     @cache
     def folder_of(count: int) -> Path:
@@ -35,19 +35,19 @@ def trained(tmp_path_factory) -> Callable[[int], Path]:
         if count == 1:
             train(folder, RUNTIME)
         else:
-            done = run_together(count, folder / "said", take_part, "train", folder)
+            systems = [system for system, processes in TRAINED if processes == count]
+            done = run_together(count, folder / "said", take_part, "train", folder, systems)
             assert done.codes == [0] * count, done.err
         return folder
 
     return folder_of
 
 
-SHARES = [2, pytest.param(3, marks=pytest.mark.slow)]
-"""Numbers of processes for 8 photos a step: equal shares of 4, and shares of 2 and 3."""
+TRAINED = [*((system, 2) for system in ALL_SYSTEMS), ("gcam", 3), ("knn", 3)]
+"""Systems and numbers of processes; of three, one that learns and one that remembers."""
 
 
-@pytest.mark.parametrize("count", SHARES)
-@pytest.mark.parametrize("system", ALL_SYSTEMS)
+@pytest.mark.parametrize(("system", "count"), TRAINED)
 def test_several_processes_end_with_the_weights_and_losses_of_one(trained, system, count):
     one, several = (trained(processes) / system for processes in (1, count))
     for file in ("model/model.safetensors", "losses.safetensors"):

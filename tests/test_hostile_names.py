@@ -192,7 +192,7 @@ def test_graphs_of_many_labels_are_drawn_and_reported():
 def test_heatmaps_stay_in_their_folder_and_have_the_names(model, photos, tmp_path):
     recognizer = Recognizer.load(model, precision="float32")
     out = tmp_path / "evidence"
-    (done,) = explain_photos(recognizer, sorted(photos.iterdir()), out)
+    (done,) = explain_photos(recognizer, sorted(photos.iterdir()), out, labels=HOSTILE)
     assert set(done.shown) == set(HOSTILE)
     files = [done.sheet, *done.heatmaps]
     assert len({file.name.casefold() for file in files}) == len(HOSTILE) + 1

@@ -96,6 +96,16 @@ def label_space() -> LabelSpace:
     return LabelSpace.from_targets(list(COLOURS), targets, vectors)
 
 
+def permuted(labels: LabelSpace, order: Tensor) -> LabelSpace:
+    """The labels of a space in another order."""
+    return LabelSpace(
+        names=tuple(labels.names[i] for i in order.tolist()),
+        vectors=labels.vectors[order],
+        cooccurrence=labels.cooccurrence[order][:, order],
+        photos=labels.photos[order],
+    )
+
+
 def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object) -> System:
     """A system around the tiny network, its graph with edges, its small view in whole cells.
 

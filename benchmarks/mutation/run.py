@@ -56,12 +56,16 @@ TESTS = {
     "metrics/ranking": ["metrics/test_classification.py", "metrics/test_bootstrap.py"],
     "metrics/significance": ["metrics/test_significance.py"],
     "nn/graph": ["nn/test_graph.py"],
-    "nn/losses": ["nn/test_losses.py", "nn/test_consistency.py"],
+    "nn/losses": ["nn/test_losses.py", "nn/test_consistency.py", "nn/test_one_of.py"],
+    "nn/consistency": ["nn/test_consistency.py"],
     "nn/equivariance": ["nn/test_equivariance.py", "nn/test_views.py"],
     "checkpoint/decision": ["checkpoint/test_decision.py"],
-    "data/splits/split": ["data/splits/test_split.py"],
+    "checkpoint/thresholds": ["checkpoint/test_thresholds.py"],
+    "data/splits/split": ["data/splits/test_split.py", "data/splits/test_grouping.py"],
     "tagging/sidecars/xmp": ["tagging/sidecars/test_xmp.py"],
+    "tagging/sidecars/packet": ["tagging/sidecars/test_packet.py", "tagging/sidecars/test_xmp.py"],
     "tagging/sidecars/journal": ["tagging/sidecars/test_journal.py"],
+    "tagging/sidecars/journal_file": ["tagging/sidecars/test_journal.py"],
 }
 """The modules, and the tests of each besides its own doctests."""
 

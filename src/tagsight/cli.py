@@ -102,6 +102,10 @@ app.register_install_completion_command(
 )
 
 
+SEVERAL_PATHS = re.compile(r'Invalid value "\(\w+Path\(.*?\),?\)"(?= for )')
+"""All paths of an argument, as Python writes them."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -231,6 +235,7 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
         known = {command.__name__ for command in COMMANDS}
         about = f" {tokens[0]}" if tokens and tokens[0] in known else ""
         text = re.sub(r"(?<!\.)\.$", "", " ".join(str(error).split()))  # not the end of an ellipsis
+        text = SEVERAL_PATHS.sub("Invalid value", text)  # what follows names the one that is meant
         return f"{text}; see 'tagsight{about} --help'"
     return user_message(error)
 

@@ -290,8 +290,9 @@ class TrainConfig(Settings):
 
     selection: Literal["best", "last"] = "best"
     """The epoch that is kept: the ``best`` on the validation photos, which is the last that no
-    earlier one exceeds by more than its standard error; or the ``last``. With ``last`` no photos
-    are held out of ``train``; without other validation photos, thresholds are 0.5."""
+    earlier one exceeds by more than the standard error of their difference; or the ``last``. With
+    ``last`` no photos are held out of ``train``; without other validation photos, thresholds are
+    0.5."""
 
     least_validation: int = Field(0, ge=0)
     """Fewest validation photos by which ``best`` chooses an epoch; by fewer, chance would choose,

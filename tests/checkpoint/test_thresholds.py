@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.thresholds import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
 from tagsight.errors import DataError
+from tagsight.labels.one_of import OneOf
 from tagsight.metrics.classification import average_precision, precision_recall
 
 NAMES = ("bird", "cat", "dog", "cow")
@@ -89,6 +90,9 @@ def test_a_threshold_lies_midway_between_the_scores_it_separates():
         # A precision of fewer than five predictions is not believed; four of five are.
         (column(9, 8, 7, 6, 1, 0, 0, 0), column(1, 1, 1, 1, 0, 0, 0, 1), "precision>=0.9", 0),
         (column(9, 8, 7, 6, 1, 0, 0, 0), column(1, 1, 1, 1, 0, 0, 0, 1), "precision>=.8", 5),
+        (column(*range(12)), column(*[0] * 6, *[1] * 6), "precision>=1", 6),
+        # A label with few present photos as one with many: no two scores are taken for the same.
+        (column(1 + 1e-9, 1, -3, -3), column(1, 0, 0, 0), "f1", 1),
         # Without a present photo, nothing of what was seen is predicted.
         (column(-2, -1, 1), column(0, 0, 0), "f1", 0),
     ],
@@ -100,12 +104,33 @@ def test_a_threshold_predicts_so_many(logits, targets, objective, predictions):
     assert (decision.thresholds.item() == 1) == never
 
 
+@pytest.mark.parametrize("one_of", [(), (OneOf((1, 2)),)])
 @pytest.mark.parametrize("anything", [-50.0, 50.0, math.nan])
-def test_logits_of_unknown_targets_change_nothing(anything, generator):
+def test_logits_of_unknown_targets_change_nothing(anything, one_of, generator):
     logits, targets = validation(generator)
     altered = logits.masked_fill(targets < 0, anything)
-    fitted, again = (fit_decision(each, targets, names=NAMES) for each in (logits, altered))
+    fitted, again = (
+        fit_decision(each, targets, names=NAMES, one_of=one_of) for each in (logits, altered)
+    )
     assert fitted.as_dict(NAMES) == again.as_dict(NAMES)
+
+
+def test_labels_that_exclude_each_other_have_the_best_f1_of_what_is_predicted(generator):
+    logits, targets = validation(generator, photos=200)
+    targets[targets[:, 1] == 1, 2] = 0
+    logits = logits.where(targets >= 0, 0)
+    decision = fit_decision(logits, targets, names=NAMES, one_of=[OneOf((1, 2))])
+    scores = torch.from_numpy(decision.exclusive(decision.scores(logits)))
+    best = precision_recall(predicted(decision, logits), targets).per_label.f1
+    tried = [precision_recall(scores >= t, targets).per_label.f1 for t in TRIED]
+    assert (best >= torch.stack(tried).amax(0)).all()
+
+
+def test_the_likeliest_of_labels_that_a_photo_always_has_one_of_is_predicted(generator):
+    logits, targets = validation(generator)
+    decision = fit_decision(logits, targets, names=NAMES, one_of=[OneOf((1, 2), complete=True)])
+    assert (predicted(decision, logits)[:, 1:3].sum(1) == 1).all()
+    assert (decision.thresholds == 0).tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize("objective", ["f1", "precision>=0.6"])

@@ -111,7 +111,5 @@ def test_groups_follow_their_labels(logits):
         space.names, space.vectors, space.cooccurrence, space.photos, (OneOf((0, 1), True),)
     )
     assert grouped.extended(["d"], None).one_of == grouped.one_of
-    moved = grouped.permuted(torch.tensor([2, 0, 1]))
-    assert [moved.names[label] for label in moved.one_of[0].labels] == ["a", "b"]
     decision = Decision.default(3, grouped.one_of)
     assert Decision.from_dict(decision.as_dict("abc"), "abc").one_of == grouped.one_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.commands.output import print_info, print_result, write_json
-from tagsight.runtime.amounts import amount
+from tagsight.runtime.amounts import amount, data_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def doctor(*, json: Path | None = None) -> None:
 
 
 def _lines(found: Diagnosis) -> Iterator[str]:
-    memory = "" if found.memory is None else f", {_size(found.memory)} of memory"
+    memory = "" if found.memory is None else f", {data_size(found.memory)} of memory"
     yield f"tagsight {found.tagsight}, Python {found.python}"
     yield f"{found.system}, {amount(found.processors, 'processor')}{memory}"
     yield from _section("devices", found.devices)
@@ -52,7 +52,7 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     programs = {name: version or "not installed" for name, version in found.programs.items()}
     yield from _section("programs", programs)
     yield from _section("caches", {cache.place: _contents(cache) for cache in found.caches})
-    yield f"  {_size(found.free)} are free on their disk"
+    yield f"  {data_size(found.free)} are free on their disk"
 
 
 def _section(title: str, entries: Mapping[str, str]) -> Iterator[str]:
@@ -71,11 +71,4 @@ def _packages(packages: Mapping[str, str | None]) -> str:
 
 def _contents(cache: Cache) -> str:
     least = "" if cache.complete else "at least "
-    return f"{cache.content}: {least}{amount(cache.files, 'file')}, {_size(cache.bytes)}"
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
+    return f"{cache.content}: {least}{amount(cache.files, 'file')}, {data_size(cache.bytes)}"

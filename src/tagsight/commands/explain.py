@@ -30,12 +30,13 @@ def explain(
         model: Model folder, or a file written by 'tagsight export'.
         photos: Photos, folders of photos, or tar files of photos.
         out: Folder for the pictures.
-        label: Label to show even below its threshold; may be repeated.
+        label: Label to show even below its threshold, or of more than 24 found; may be repeated.
         grad_cam: Also show Grad-CAM, for comparison.
     """
     print_info(f"loading {model}")
 
     from tagsight.data.photos.finding import find_photos
+    from tagsight.runtime.amounts import amount
     from tagsight.visualize.explanation import explain_photos, place
 
     left_out = 0
@@ -54,10 +55,12 @@ def explain(
         with_grad_cam=grad_cam,
         on_error=leave_out,
     )
-    for result, shown, sheet, _ in explanations:
+    for result, shown, sheet, _, not_drawn in explanations:
         print_result([f"{result.path} -> {sheet}"])
         for panel in result.panels(shown):
             sign = ">=" if panel.found else "<"
             decided = f"{panel.name} {panel.score:.2f} {sign} {panel.threshold:.2f}"
             print_result([f"  {decided}  {place(panel.evidence, panel.frame)}"])
+        if not_drawn:
+            print_result([f"  {amount(not_drawn, 'label')} more found: --label draws one"])
     return FAILED if left_out else 0
