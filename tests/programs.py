@@ -9,7 +9,7 @@ from typing import Any
 def ended(*command: object, code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a program that ends with this exit code, and return what it wrote."""
     words = [*map(str, command)]
-    options = {"capture_output": True, "text": True, "timeout": 300} | options
+    options = {"capture_output": True, "text": True} | options
     done = subprocess.run(words, check=False, **options)
     assert done.returncode == code, done.stderr[-5000:]
     return done

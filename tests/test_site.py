@@ -22,7 +22,7 @@ def site(tmp_path_factory) -> Path:
     pytest.importorskip("mkdocs", reason="the extra docs is not installed")
     pytest.importorskip("mkdocstrings", reason="the extra docs is not installed")
     folder = tmp_path_factory.mktemp("site")
-    python("-m", "mkdocs", "build", "--strict", "--site-dir", folder, cwd=ROOT, timeout=None)
+    python("-m", "mkdocs", "build", "--strict", "--site-dir", folder, cwd=ROOT)
     return folder
 
 

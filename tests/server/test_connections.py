@@ -120,7 +120,7 @@ def test_a_client_that_disconnects_leaves_nothing_in_the_log(capfd):
             with socket.create_connection(address) as client:
                 client.sendall(half)
         host, port = address
-        with httpx.Client(base_url=f"http://{host}:{port}") as client:
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=None) as client:
             while True:
                 text = client.get("/metrics").text
                 if text.count('status="499"') >= 1 and "photos_waiting 0.0" in text:

@@ -83,7 +83,7 @@ def server(model, token_file) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with subprocess.Popen([sys.executable, TESTS / "tiny.py", *command]) as process:
         url = f"http://127.0.0.1:{port}"
         transport = httpx.HTTPTransport(retries=10)  # with growing pauses, until it listens
-        with httpx.Client(transport=transport, timeout=60) as client:
+        with httpx.Client(transport=transport, timeout=None) as client:
             while True:
                 try:
                     assert client.get(f"{url}/readyz").status_code == 200
@@ -97,11 +97,11 @@ def server(model, token_file) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 @pytest.mark.slow
 def test_a_server_ends_after_its_last_response(server):
     url, process = server
-    assert httpx.post(f"{url}/v1/predict", files=files(RED)).status_code == 401
+    assert httpx.post(f"{url}/v1/predict", files=files(RED), timeout=None).status_code == 401
     right = {"authorization": f"Bearer {TOKEN}", "expect": "100-continue"}
     asked = httpx.Request("POST", f"{url}/v1/predict", files=files(*[RED] * 20), headers=right)
     body = asked.read()
-    connections = [HTTPConnection(asked.url.host, asked.url.port, timeout=60) for _ in range(4)]
+    connections = [HTTPConnection(asked.url.host, asked.url.port, timeout=None) for _ in range(4)]
     for connection in connections:
         connection.putrequest("POST", asked.url.path, skip_host=True)
         for name, value in asked.headers.items():

@@ -23,7 +23,7 @@ def test_a_person_opens_the_page_judges_and_stops(tmp_path):
         [*command, *options], stdout=subprocess.PIPE, text=True, env=environment
     ) as labelling:
         address = labelling.stdout.readline().strip()
-        with httpx.Client(base_url=address.partition("/label")[0], timeout=60) as page:
+        with httpx.Client(base_url=address.partition("/label")[0], timeout=None) as page:
             assert page.get(address).status_code == 303
             page.post("/label/labels", json={"name": "red"}).raise_for_status()
             body = {"photos": [1], "label": 1, "value": 0}
