@@ -74,7 +74,12 @@ def run_for(calls: int, took: Path, task: Callable[..., None], *arguments: objec
     Returns:
         The exit code, ``-signal.SIGKILL`` if it was killed.
     """
-    process = FORKS.Process(target=_run_for, args=(calls, took, task, arguments))
+    return exit_code(_run_for, calls, took, task, arguments)
+
+
+def exit_code(task: Callable[..., None], *arguments: object) -> int | None:
+    """Run a task in a process of its own, and return how that ended."""
+    process = FORKS.Process(target=task, args=arguments)
     process.start()
     process.join(timeout=300)
     return process.exitcode

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import resource
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from shutil import which
 import numpy as np
 import pytest
 from collection import SPLITS, TINY_OPTIONS, write_boxes, write_collection
+from full_disk import largest_file
 from PIL import Image
 from tiny import COLOURS
 
@@ -220,12 +220,8 @@ def test_a_file_that_cannot_be_written_is_named_and_no_part_of_it_is_left(
     capsys, places, tmp_path, command, file
 ):
     places |= {"tiny": shlex.join(TINY_OPTIONS)}
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes of a file
+    with largest_file(100):
         assert main(shlex.split(command.format(**places))) == 2
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     message = capsys.readouterr().err.splitlines()[-1]
     assert file.format(**places) in message
     assert message.endswith(": File too large")

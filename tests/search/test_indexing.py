@@ -1,14 +1,16 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from channels import channels_recognizer, corner
-from programs import python
+from forks import exit_code
 
 import tagsight
 from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
+from tagsight.search import indexing
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import MOST_MEMORY, Indexed, forget_missing, index_photos, part_size
@@ -185,30 +187,21 @@ def test_an_index_is_written_in_parts_that_grow_with_it_as_far_as_memory_is_boun
         assert read < 10 * photos * np.log2(photos)
 
 
-SCRIPT = """
-import os, sys
-from pathlib import Path
-from channels import channels_recognizer
-from tagsight.data.photos.finding import find_photos
-from tagsight.search import indexing
-from tagsight.search.index import SearchIndex
+def index_two_and_die(photos: Path, index: Path) -> None:
+    indexing.PART = 2
+    done: list[Path] = []
 
-indexing.PART = 2
-done = []
-def tell(photo):
-    done.append(photo)
-    if len(done) == 2:
-        os.kill(os.getpid(), 9)
-index_photos = indexing.index_photos
-index_photos(channels_recognizer(batch_size=2), find_photos([Path(sys.argv[1])]),
-             SearchIndex.open(Path(sys.argv[2])), on_photo=tell)
-"""
+    def on_photo(photo: Path) -> None:
+        done.append(photo)
+        if len(done) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    indexed(SearchIndex.open(index), photos, on_photo=on_photo)
 
 
-@pytest.mark.slow
 def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos, index):
     (photos / "4.jpg").unlink()
-    python("-c", SCRIPT, photos, index.folder, code=-9)
+    assert exit_code(index_two_and_die, photos, index.folder) == -signal.SIGKILL
     again = SearchIndex.open(index.folder)
     assert len(again) == 2
     assert indexed(again, photos) == Indexed(new=2, known=2)

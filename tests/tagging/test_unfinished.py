@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from channels import channels_recognizer, corner
 from forks import run_for
+from full_disk import largest_file
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
@@ -142,17 +143,9 @@ def test_two_runs_do_not_write_the_same_file_at_once(photos):
     assert tag(photos)[2].photos == COUNT - 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no limits of files here")
 def test_a_disk_that_takes_nothing_is_told_and_nothing_stays(photos):
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # bytes of a file
-        with pytest.raises(OSError, match=r"tags'$"):
-            tag(photos)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with largest_file(0), pytest.raises(OSError, match=r"tags'$"):
+        tag(photos)
     assert [path.name for path in photos.parent.iterdir()] == ["photos"]
 
 

@@ -1,7 +1,6 @@
 import contextlib
 import os
 import random
-import resource
 import shutil
 import signal
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from forks import run_for
+from full_disk import largest_file
 from tiny_run import RUNTIME, TRAIN, Diary, tiny_recipe, whole_run
 
 from tagsight.errors import DataError
@@ -180,13 +180,8 @@ def test_the_two_newest_states_are_kept_until_they_are_removed(tmp_path):
 
 def test_the_last_good_state_survives_a_full_disk(run_folder):
     before = states(run_folder)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # bytes of a file
-        with pytest.raises(OSError, match="File too large"):
-            save_state(run_folder, 9, {"weights": [0.5] * 10_000})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with largest_file(1000), pytest.raises(OSError, match="File too large"):
+        save_state(run_folder, 9, {"weights": [0.5] * 10_000})
     assert states(run_folder) == before
 
 
