@@ -3,11 +3,12 @@ import json
 import os
 import sqlite3
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from programs import python
+from full_disk import largest_file
 
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
@@ -94,25 +95,15 @@ def test_a_place_where_no_journal_can_be_is_told_in_a_sentence(tmp_path, place):
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_what_was_noted_stays(tmp_path):
-    """Files may not grow beyond 200 kB: SQLite meets what it meets on a full disk."""
-    script = (
-        "import os, resource, sys; from pathlib import Path\n"
-        "from test_journal import Change, DataError, Edit, Journal, begin\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-        "with Journal(Path(sys.argv[1])) as journal:\n"
-        "    run = begin(journal)\n"
-        "    try:\n"
-        "        while True:\n"
-        "            edit = Edit(b'', ('dog',), ())\n"
-        "            journal.note(run, [Change(Path('/a/b.txt'), os.urandom(9000), edit).record])\n"
-        "    except DataError as error: sys.exit(str(error))\n"
-    )
-    file = tmp_path / "journal.sqlite"
-    told = python("-c", script, file, code=1).stderr
-    assert "Traceback" not in told
-    assert "expected a journal that can be read and written, got: " in told
-    with Journal(file) as opened:
-        assert opened.runs()[0].files > 3
+    noted: list[int] = []
+    with largest_file(200_000), Journal(tmp_path / "journal.sqlite") as journal:
+        run = begin(journal)
+        with pytest.raises(DataError, match="that can be read and written, got: "):  # noqa: PT012
+            while True:
+                noted += journal.note(run, [change(os.urandom(9000), b"", "dog")])
+    with Journal(journal.file) as opened:
+        assert opened.changes(run) == noted[::-1]
+        assert len(noted) > 3
 
 
 BOMB = zlib.compress(b"0" * (LARGEST + 1))
@@ -249,6 +240,12 @@ def test_files_with_changes_that_count_are_known_however_many_are_asked_about(jo
     assert journal.known([]) == set()
 
 
+def test_a_journal_is_made_in_one_thread_and_written_in_another(journal):
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(begin, journal).result()
+    assert [told.id for told in journal.runs()] == [run]
+
+
 def test_confirming_nothing_does_not_wait_for_other_processes(journal):
     with contextlib.closing(sqlite3.connect(journal.file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -261,7 +258,8 @@ def test_a_journal_is_known_by_its_header_and_writes_through_to_the_disk(journal
     with sqlite3.connect(journal.file) as database:
         assert database.execute("PRAGMA application_id").fetchone() == (0x74736A6C,)
         assert database.execute("PRAGMA user_version").fetchone() == (2,)
-    assert journal._database.execute("PRAGMA synchronous").fetchone() == (2,)
+    for setting, value in {"synchronous": 2, "busy_timeout": 60_000}.items():
+        assert journal._database.execute(f"PRAGMA {setting}").fetchone() == (value,)
     assert journal._database.getlimit(sqlite3.SQLITE_LIMIT_LENGTH) == 2 * LARGEST
 
 

@@ -4,9 +4,14 @@ import shutil
 import pytest
 from programs import ended
 
-from tagsight.data.tags.xmp import read_keywords
+from tagsight.data.tags.xmp import OURS, Record, read_keywords
 from tagsight.tagging.sidecars.edit import Edit, Stamp, Tag
-from tagsight.tagging.sidecars.xmp import add_keywords, keywords, remove_keywords
+from tagsight.tagging.sidecars.xmp import (
+    add_keywords,
+    confirm_keywords,
+    keywords,
+    remove_keywords,
+)
 
 START = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-\
 syntax-ns#"><rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
@@ -66,14 +71,28 @@ def test_a_sidecar_keeps_its_encoding(mark, encoding, declared):
     ids=["text", "CDATA", "attribute", "attribute of another prefix"],
 )
 def test_a_keyword_that_stands_alone_becomes_the_first_of_an_array(inside, attributes):
-    before = sidecar(inside + "<dc:type>photo</dc:type>", attributes).encode()
+    kind = '<dc:type xml:lang="en">photo</dc:type>'
+    before = sidecar(inside + kind, attributes).encode()
     assert read_keywords(before).words == ("cats & mice",)
     edit = added(before, "dog")
     assert read_keywords(edit.content).words == ("cats & mice", "dog")
     assert read_keywords(remove_keywords(edit.content, edit.additions)).words == ("cats & mice",)
     kept = [part for part in ('dc:format="a > b"', 'dc:title="c"') if part in attributes]
-    assert [part for part in (*kept, "<dc:type>photo</dc:type>") if part not in str(edit)] == []
+    assert [part for part in (*kept, kind) if part not in edit.content.decode()] == []
     assert add_keywords(before, [Tag("Cats & mice", 0.9)], Stamp("model", "2026")) is None
+
+
+def test_an_empty_array_has_what_is_added_and_nothing_else():
+    before = sidecar("<dc:subject><rdf:Bag></rdf:Bag></dc:subject>").encode()
+    assert b"<rdf:Bag><rdf:li>dog</rdf:li></rdf:Bag></dc:subject>" in added(before, "dog").content
+
+
+@pytest.mark.parametrize("end", ["/>", "></rdf:li>", " />"])
+def test_what_is_recorded_in_attributes_is_confirmed_by_one_more(end):
+    item = f'<rdf:li t:Name="dog" t:Score="0.9"{end}'
+    record = f'<t:Labels xmlns:t="{OURS}"><rdf:Bag>{item}</rdf:Bag></t:Labels>'
+    confirmed = confirm_keywords(sidecar(BAG.replace("Größe", "dog") + record).encode(), "2026")
+    assert read_keywords(confirmed.content).recorded == (Record("dog", confirmed=True),)
 
 
 def test_an_empty_attribute_makes_room_for_an_array():
