@@ -147,7 +147,8 @@ def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
 def _is_open(file: Path) -> bool:
     """Return whether a process has the file open; claims of processes that died are deleted."""
     claims = list(file.parent.glob(f"{glob.escape(file.name)}.*{CLAIM}"))
-    return any([_is_held(claim) for claim in claims])  # each is looked at, in whatever order
+    held = [_is_held(claim) for claim in claims]  # each is looked at, in whatever order
+    return any(held)
 
 
 def _is_held(claim: Path) -> bool:
