@@ -130,7 +130,7 @@ def test_only_names_that_every_format_can_hold_are_labels():
 
 @pytest.mark.slow
 def test_exported_files_have_the_names(model, tmp_path):
-    with written_onnx(load_model(model)) as graph:
+    with written_onnx(load_model(model), squares=True) as graph:
         for ending in ENDINGS.values():
             with delivering(graph, tmp_path / f"exported{ending}"):
                 pass

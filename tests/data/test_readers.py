@@ -130,7 +130,7 @@ def sound(tmp_path_factory):
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(content=st.binary(), keep=st.integers(0, 200))
 @example(content=b"", keep=0)
 @example(content=b"\0\0\0{\0", keep=0)

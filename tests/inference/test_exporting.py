@@ -28,7 +28,7 @@ from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import SYSTEMS
 
 LABELS = len(label_space())
-SHORT = {"max_labels": 3, "beam": 2, "hidden": 32, "embedding": 16, "attention_width": 16}
+SHORT = {"max_labels": 2, "beam": 2, "hidden": 32, "embedding": 16, "attention_width": 16}
 SETTINGS: dict[str, dict[str, object]] = {
     "gcam": {"residual_attention": 0.5},
     "cnn-rnn": {"decoder": SHORT},
@@ -43,11 +43,9 @@ FORWARDS = {
     if system.portable
 }
 """A system with each way from photos to logits; most have a way of their own with padding too."""
-QUICK = ("gcam", "fit")
-RESIZED = [
-    pytest.param(name, resize, marks=() if (name, resize) == QUICK else pytest.mark.slow)
-    for name, resize in (*FORWARDS.values(), ("gcam", "crop"))
-]
+OF_PHOTOS = [("gcam", resize, False) for resize in ("fit", "warp", "crop")]
+"""Graphs that resize photos; that is the same whatever system follows, and half of the tracing."""
+OF_SQUARES = [(*case, True) for case in FORWARDS.values() if (*case, False) not in OF_PHOTOS]
 
 
 def model_of(name: str, resize: Resize = "warp") -> LoadedModel:
@@ -81,21 +79,29 @@ def test_what_cannot_be_exported_is_refused(tmp_path, name, file, options, messa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "resize"), RESIZED)
-def test_a_system_agrees_with_its_files(name, resize, photos, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "resize", "squares"),
+    [
+        OF_PHOTOS[0],
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (*OF_PHOTOS[1:], *OF_SQUARES)),
+    ],
+)
+def test_a_system_agrees_with_its_files(name, resize, squares, photos, tmp_path):
     model = model_of(name, resize)
     trained = TrainedNetwork(model, Runtime.choose("cpu", "float32"))
     pixels = (drawn(33)[0] * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    if squares and resize == "fit":  # the photo covers all of its square
+        pixels = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], 3)
     # More photos than labels, as many and fewer: a runtime may take the one for the other.
     expected = {count: trained(pixels[:count]) for count in (1, LABELS, 33)}
-    with written_onnx(model) as graph:
+    with written_onnx(model, squares=squares) as graph:
         # What depends on labels alone is a constant, so that the weights behind it are left out.
         constants = {one.name for one in onnx.load(graph).graph.initializer}
         assert not [name for name in constants if re.search("label_graph.*weight", name)]
         for ending in ENDINGS.values():
             with delivering(graph, tmp_path / f"m{ending}") as written:
                 network = open_network(written, precision="float32")
-            agreement = compare(model, network, photos)
+            agreement = compare(model, network, photos, own_sizes=not squares)
             assert (agreement.photos, agreement.decisions) == (len(photos), 1)
             worst = max(agreement.scores, agreement.maps, agreement.embedding, agreement.astray)
             assert worst < 0.003
@@ -227,10 +233,11 @@ def encoder_model(name: str, rank: int = 0) -> LoadedModel:
 )
 def test_encoders_of_all_kinds_agree_with_their_files(name, tmp_path, photos):
     model = encoder_model(name)
-    with written_onnx(model) as graph:
+    with written_onnx(model, squares=True) as graph:
         for ending in ENDINGS.values():
             with delivering(graph, tmp_path / f"m{ending}") as written:
-                agreement = compare(model, open_network(written, precision="float32"), photos)
+                network = open_network(written, precision="float32")
+            agreement = compare(model, network, photos, own_sizes=False)
             assert max(agreement.scores, agreement.embedding) < 0.01, ending
             assert agreement.maps < 0.02, ending
 
@@ -260,26 +267,26 @@ def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(tmp_path):
     model = model_of("gcam")
     model = replace(model, decision=replace(model.decision, one_of=groups))
     model.system.one_of = groups
-    photos = np.random.default_rng(0).integers(0, 256, (33, 40, 50, 3), dtype=np.uint8)
-    with written_onnx(model) as graph:
+    squares = np.random.default_rng(0).integers(0, 256, (33, 32, 32, 3), dtype=np.uint8)
+    with written_onnx(model, squares=True) as graph:
         for ending in ENDINGS.values():
             with delivering(graph, tmp_path / f"m{ending}") as written:
                 open_network(written, precision="float32")  # it has nothing that is refused
                 scored = scores_of_onnx if ending == ".onnx" else scores_of_openvino
                 for count in (1, LABELS, 33):
-                    scores, logits = scored(written, photos[:count])
+                    scores, logits = scored(written, squares[:count])
                     np.testing.assert_allclose(scores, model.decision.scores(logits), atol=1e-5)
                     np.testing.assert_allclose(scores[:, [0, 2]].sum(1), 1, atol=1e-5)
                     assert (scores[:, [1, LABELS - 1]].sum(1) < 1).all()
 
 
-def scores_of_onnx(file: Path, photos: np.ndarray) -> list[np.ndarray]:
+def scores_of_onnx(file: Path, squares: np.ndarray) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(str(file))
-    return session.run(["probabilities", "logits"], {"photos": photos})
+    return session.run(["probabilities", "logits"], {"squares": squares})
 
 
-def scores_of_openvino(file: Path, photos: np.ndarray) -> list[np.ndarray]:
+def scores_of_openvino(file: Path, squares: np.ndarray) -> list[np.ndarray]:
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(file), "CPU", exact)
-    answer = compiled({"photos": photos})
+    answer = compiled({"squares": squares})
     return [answer["probabilities"], answer["logits"]]
