@@ -9,7 +9,7 @@ from tagsight.data.remote.places import is_remote
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -23,6 +23,10 @@ PLAIN = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*")
 """Paths that `photo_name` and `photo_path` return as they are, as most are."""
 
 _BEGINNING = re.compile(r"\A(?:file:)?(?:[A-Za-z]:)?/*(?:\.{1,2}/+)*")
+
+
+LOOKED_INTO = 20
+"""Files of a folder that are opened to find out whether it is of a format, the first by name."""
 
 
 class NoFileError(DataError):
@@ -90,6 +94,23 @@ def is_folder(path: Path) -> bool:
         return is_remote(path) or path.is_dir()
     except OSError:
         return False
+
+
+def files_that(fit: Callable[[Path], bool], files: Iterable[Path]) -> list[Path]:
+    """Return all files that fit, by name, or none if the first `LOOKED_INTO` do not fit.
+
+    A folder that may have a file for each of its photos is recognised without opening them all.
+
+    Example:
+        >>> from pathlib import Path
+        >>> files = [Path(f"{name}.json") for name in ("c", "b", "a")]
+        >>> [str(file) for file in files_that(lambda file: file.stem != "b", files)]
+        ['a.json', 'c.json']
+    """
+    ordered = sorted(files)
+    if not any(map(fit, ordered[:LOOKED_INTO])):
+        return []
+    return [file for file in ordered if fit(file)]
 
 
 def photo_name(text: str, where: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +17,7 @@ from tagsight.data.formats.label_studio_values import without_prefixes
 from tagsight.data.formats.record_keys import LABEL_KEYS, first_key
 from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import log_confidences, log_nameless
-from tagsight.data.source import is_file
+from tagsight.data.source import files_that, is_file
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from tagsight.data.formats.coco_instances import Fields, Id, Instances
 
 logger = logging.getLogger(__name__)
-
-MOST_LOOKED_AT = 20
-"""Files of a folder that are looked at, if none has the usual name."""
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
 KEYS = {"images": "id", "annotations": "image_id", "categories": "id"}
@@ -214,8 +210,7 @@ def _files_in(folder: Path) -> list[Path]:
     if files := sorted(folder.glob(f"*/{ROBOFLOW}")):
         return files
     for place in places:
-        others = sorted(islice(place.glob("*.json"), MOST_LOOKED_AT))
-        if files := [file for file in others if _is_coco(file)]:
+        if files := files_that(_is_coco, place.glob("*.json")):
             return files
     return []
 

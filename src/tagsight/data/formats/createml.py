@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format
 from tagsight.data.formats.record_keys import PHOTO_KEYS, first_key
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.source import clean_name, photo_path
+from tagsight.data.source import clean_name, files_that, photo_path
 from tagsight.data.tables.names import NAME_KEYS
 from tagsight.errors import DataError
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
-
-MOST_LOOKED_AT = 20
 
 
 def recognises(source: Path) -> bool:
@@ -38,8 +35,7 @@ def _files(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source] if _is_createml(source) else []
     for pattern in ("*.json", "*/_annotations.createml.json"):
-        files = sorted(islice(source.glob(pattern), MOST_LOOKED_AT))
-        if found := [file for file in files if _is_createml(file)]:
+        if found := files_that(_is_createml, source.glob(pattern)):
             return found
     return []
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.source import clean_name, photo_path
+from tagsight.data.source import clean_name, files_that, photo_path
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_FILES = 20
 SHAPES = frozenset({"bbox", "polygon", "polyline", "points", "mask", "ellipse"})
 
 
@@ -40,8 +38,7 @@ def recognises(source: Path) -> bool:
 def _files(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source] if _is_datumaro(source) else []
-    files = islice((source / "annotations").glob("*.json"), MOST_FILES)
-    return sorted(file for file in files if _is_datumaro(file))
+    return files_that(_is_datumaro, (source / "annotations").glob("*.json"))
 
 
 def _is_datumaro(file: Path) -> bool:

@@ -154,9 +154,10 @@ def _with_endings(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the path below a folder, without and only with its ending, of each file."""
-    for place, _, names in os.walk(folder):
+    for place, folders, names in os.walk(folder):
+        folders.sort()
         below = Path(place).relative_to(folder).as_posix()
-        for name in names:
+        for name in sorted(names):
             stem, dot, ending = f"{below}/{name}".removeprefix("./").rpartition(".")
             if not name.startswith(".") and name != "classes.txt":
                 yield stem, dot + ending
