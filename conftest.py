@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -35,6 +37,7 @@ LONGEST = (
     *("tagging/sidecars/test_xmp", "nn/test_grid_encoder", "systems/test_catalogue"),
     *("data/photos/test_deaths", "tagging/test_unfinished"),
     *("experiments/test_reproduction", "test_surface", "experiments/test_comparison"),
+    "web/test_label_page",
 )
 """Files of tests that take over six seconds of a processor, the longest first."""
 
@@ -48,6 +51,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+class _Shuffled:
+    """Entries of a folder as `os.scandir` gives them, in the order of a hash of their names."""
+
+    def __init__(self, folder: Path | str | bytes | int = ".") -> None:
+        with SCANDIR(folder) as entries:
+            self._entries = iter(sorted(entries, key=lambda entry: _shuffling(entry.name)))
+
+    def __iter__(self) -> _Shuffled:
+        return self
+
+    def __next__(self) -> os.DirEntry[Any]:
+        return next(self._entries)
+
+    def __enter__(self) -> _Shuffled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._entries = iter(())
+
+
+SCANDIR, LISTDIR = os.scandir, os.listdir
+
+
+def _shuffling(name: str | bytes) -> int:
+    return zlib.crc32(os.fsencode(name))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _folders_in_no_order() -> Iterator[None]:
+    """List folders in an order that is neither that of names nor that of one machine's disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", _Shuffled)
+        patch.setattr(os, "listdir", lambda *folder: sorted(LISTDIR(*folder), key=_shuffling))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -168,11 +210,13 @@ def session_of_examples(
 
 
 @pytest.fixture(scope="session")
-def _tiny_of_examples(world_of_examples: Path) -> None:
+def _tiny_of_examples(
+    world_of_examples: Path, traced_once: Callable[[], AbstractContextManager[None]]
+) -> None:
     """Make ``runs/tiny/model``, whose encoder is small, and the files it is exported as."""
     import tagsight as ts
     from tagsight.checkpoint.folder import load_model
-    from tagsight.inference.exporting import delivering, written_onnx
+    from tagsight.inference import exporting
 
     folder = world_of_examples / "runs" / "tiny"
     encoder = {"name": "test_resnet", "weights": "none", "frozen_stages": 0}
@@ -184,9 +228,9 @@ def _tiny_of_examples(world_of_examples: Path) -> None:
         settings={"training.image_size": 32, **{f"backbone.{k}": v for k, v in encoder.items()}},
         progress=False,
     )
-    with written_onnx(load_model(folder / "model")) as graph:
+    with traced_once(), exporting.written_onnx(load_model(folder / "model")) as graph:
         for ending in (".onnx", ".xml"):
-            with delivering(graph, folder / f"model{ending}"):
+            with exporting.delivering(graph, folder / f"model{ending}"):
                 pass
 
 
