@@ -14,7 +14,6 @@ import torch
 from channels import channels_model
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from programs import python
 from ray.cluster_utils import Cluster
 from tiny import TINY, drawn, label_space, saved_photos, tiny_system
 from tiny_run import RUNTIME, tiny_recipe
@@ -74,40 +73,44 @@ def many(world: Path, folder: Path, among: Sequence[int] = range(6)) -> list[Pat
     return photos
 
 
-def told(world: Path, command: str, *options: str) -> str:
-    # The exit code is for the photo that is left out.
-    return python("-m", "tagsight", command, *options, cwd=world, code=1).stderr
+@pytest.fixture
+def told(world, monkeypatch, capsys) -> Callable[..., str]:
+    """What a command of the world writes to standard error."""
+    monkeypatch.chdir(world)
+
+    def run(command: str, *options: str) -> str:
+        capsys.readouterr()
+        assert main([command, "model.onnx", "photos", *options]) == 1  # a photo is left out
+        return capsys.readouterr().err
+
+    return run
 
 
-def tag(world: Path, *options: str) -> str:
-    return told(world, "tag", "model.onnx", "photos", *options)
-
-
-def test_a_cluster_writes_the_lines_that_one_process_writes(world):
+def test_a_cluster_writes_the_lines_that_one_process_writes(world, told):
     written = {}
     for engine in ("plain", "ray"):
         lines, problems = world / f"{engine}.jsonl", world / f"{engine}.csv"
         files = ["--out", str(lines), "--problems", str(problems)]
-        said = tag(world, "--write", "jsonl", "--all-scores", "--engine", engine, *files)
+        said = told("tag", "--write", "jsonl", "--all-scores", "--engine", engine, *files)
         assert "5 photos tagged, 1 left out" in said
         written[engine] = lines.read_bytes(), problems.read_bytes()
     assert written["ray"] == written["plain"]
     assert written["ray"][0].count(b"\n") == 5
 
 
-def test_a_cluster_tags_sidecars_that_can_be_taken_back(world):
+def test_a_cluster_tags_sidecars_that_can_be_taken_back(world, told):
     journal = ["--journal", str(world / "journal.sqlite")]
-    tag(world, "--write", "txt", "--top", "1", "--engine", "ray", "--workers", "1", *journal)
+    told("tag", "--write", "txt", "--top", "1", "--engine", "ray", "--workers", "1", *journal)
     assert len(list((world / "photos").glob("*.txt"))) == 5
     assert main(["undo", *journal]) == 0
     assert not list((world / "photos").glob("*.txt"))
 
 
-def test_a_cluster_fills_the_index_that_one_process_fills(world):
+def test_a_cluster_fills_the_index_that_one_process_fills(world, told):
     found = {}
     for engine in ("plain", "ray"):
         options = ["--out", f"index-{engine}", "--engine", engine]
-        assert "5 new" in told(world, "index", "model.onnx", "photos", *options)
+        assert "5 new" in told("index", *options)
         found[engine] = rows(SearchIndex.open(world / f"index-{engine}"))
     assert found["ray"] == found["plain"]
     assert len(found["ray"]) == 5
