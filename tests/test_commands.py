@@ -574,8 +574,28 @@ def test_a_photo_of_many_pixels_is_told_in_our_words_alone(capsys, album, model)
     assert "decompression bomb" not in told
 
 
-def test_a_folder_without_photos_is_no_success(capsys, model, tmp_path):
-    assert f"no photo found in {tmp_path}" in failures(capsys, "tag", model, tmp_path)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "tag {model} {folder}",
+        "explain {model} {folder} --out {out}",
+        "index {model} {folder} --out {out}",
+        "confirm {folder}",
+    ],
+)
+def test_a_folder_without_photos_is_no_success_and_its_archive_is_named(
+    capsys, model, tmp_path, command
+):
+    if command.startswith("index"):
+        pytest.importorskip("lancedb")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    given = command.format(model=model, folder=folder, out=tmp_path / "out").split()
+    told = failures(capsys, *given)
+    assert f"no photo found in {folder}\n" in told
+    assert "archive" not in told
+    (folder / "all.zip").touch()
+    assert f"{folder / 'all.zip'} is an archive: unpack it, and" in failures(capsys, *given)
 
 
 def test_photos_are_found_by_likeness_and_by_labels(capsys, labels, index, tmp_path):

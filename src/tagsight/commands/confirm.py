@@ -7,7 +7,7 @@ from typing import Literal
 
 from tagsight.commands.options import PhotoPaths, journal_file
 from tagsight.commands.output import FAILED, print_info, print_result
-from tagsight.commands.problems import listed
+from tagsight.commands.problems import listed, no_photo_found
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -56,7 +56,7 @@ def confirm(
     file = journal_file(journal)
     if dry_run and not file.exists():
         file = Path(":memory:")
-    files = tags = 0
+    found = files = tags = 0
     confirmer: Confirmer | EmbeddedConfirmer
     with Journal(file) as opened, ExifTool() as exiftool, listed(None) as left_out:
         if embed:
@@ -65,6 +65,7 @@ def confirm(
             places = Places(XMP, sidecar_dir, paths, sidecar_name)
             confirmer = Confirmer(places, opened, dry_run=dry_run)
         for photos in batched(find_photos(paths, on_problem=left_out.append), PART):
+            found += len(photos)
             for outcome in confirmer.confirm(photos):
                 if outcome.problem:
                     left_out.append(outcome.photo, f"{outcome.photo}: {outcome.problem}")
@@ -77,6 +78,8 @@ def confirm(
     back = "" if confirmer.run is None else f"; 'tagsight undo {confirmer.run}' takes it back"
     where = amount(files, "photo" if embed else "sidecar")
     print_info(f"{amount(tags, 'tag')} in {where} {would}{back}")
+    if not (found or left_out.count):
+        return no_photo_found(paths)
     return FAILED if left_out.count else 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tagsight.commands.options import Hardware, NewLabels, PhotoPaths
 from tagsight.commands.output import FAILED, print_info, print_result
+from tagsight.commands.problems import no_photo_found
 
 
 def explain(
@@ -55,7 +56,9 @@ def explain(
         with_grad_cam=grad_cam,
         on_error=leave_out,
     )
+    explained = 0
     for result, shown, sheet, _, not_drawn in explanations:
+        explained += 1
         print_result([f"{result.path} -> {sheet}"])
         for panel in result.panels(shown):
             sign = ">=" if panel.found else "<"
@@ -63,4 +66,6 @@ def explain(
             print_result([f"  {decided}  {place(panel.evidence, panel.frame)}"])
         if not_drawn:
             print_result([f"  {amount(not_drawn, 'label')} more found: --label draws one"])
+    if not (explained or left_out):
+        return no_photo_found(photos)
     return FAILED if left_out else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tagsight.commands.options import Engine, PhotoPaths, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info
-from tagsight.commands.problems import listed
+from tagsight.commands.problems import listed, no_photo_found
 from tagsight.runtime.amounts import amount
 
 
@@ -60,6 +60,8 @@ def index(
     )
     if indexed.interrupted:
         return INTERRUPTED
+    if not (indexed.new or indexed.known or indexed.moved or indexed.gone or left_out.count):
+        return no_photo_found(paths)
     return FAILED if left_out.count else 0
 
 

@@ -94,5 +94,9 @@ def no_photo_found(paths: Sequence[Path]) -> int:
         >>> no_photo_found([Path("empty")])
         1
     """
+    from tagsight.data.photos.archives import archive_in
+
     print_info(f"no photo found in {', '.join(map(shown_source, paths))}")
+    if archive := next(filter(None, map(archive_in, paths)), None):
+        print_info(f"{archive} is an archive: unpack it, and give the folder")
     return FAILED

@@ -167,7 +167,7 @@ def _photos(folders: Sequence[Path]) -> Iterator[_Photo]:
     for folder in existing:
         if not set(folder.parents) & set(existing):
             depth = len(folder.parts)
-            for path in find_photos([folder], on_problem=lambda *_: None):
+            for path in find_photos([folder], on_problem=lambda *_: None, only_files=True):
                 yield _Photo(path, path.parts[depth:])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.format import DEFAULTS, ONLY_LABELS
 from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.source import NoFileError, is_folder
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
@@ -20,7 +21,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tagsight.data.format import Format, ReadOptions
@@ -202,7 +203,7 @@ def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
     if not source.is_dir():
         return []
     others = (one for one in islice(source.iterdir(), MOST_COUNTED) if not is_photo(one.name))
-    first = list(islice((one for one in others if one.name[0] != "."), MOST_LOOKED_INTO + 1))
+    first = list(islice((one for one in others if not is_hidden(one.name)), MOST_LOOKED_INTO + 1))
     if len(first) > MOST_LOOKED_INTO:
         return []
     several = sum(map(is_folder, first)) > 1  # which may all be labels
@@ -217,13 +218,14 @@ def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
 def _some_tables(folder: Path) -> list[Path]:
     """Return a few files of a folder that has other files than photos alone, such as a table."""
     some = list(islice(folder.iterdir(), MOST_LOOKED_INTO))
-    return [one for one in some if one.name[0] != "." and one.is_file() and not is_photo(one.name)]
+    return [
+        one for one in some if not is_hidden(one.name) and one.is_file() and not is_photo(one.name)
+    ]
 
 
 def _of_folders(source: Path) -> str:
     """Suggest how folders become labels, if most photos are in folders."""
-    found = islice(find_photos([source], on_problem=lambda *_: None), MOST_COUNTED)
-    inside = Counter(photo.parent != source for photo in found)
+    inside = Counter(photo.parent != source for photo in _photo_files(source))
     is_likely = inside[True] > inside[False]
     return "; if the names of its folders are labels, give `format=label-folders`" * is_likely
 
@@ -275,5 +277,10 @@ def _look(source: Path) -> str:
 
 
 def _photos(folder: Path) -> str:
-    found = sum(1 for _ in islice(find_photos([folder], on_problem=lambda *_: None), MOST_COUNTED))
+    found = sum(1 for _ in _photo_files(folder))
     return amount(found, "photo") if found else ""
+
+
+def _photo_files(folder: Path) -> Iterator[Path]:
+    found = find_photos([folder], on_problem=lambda *_: None, only_files=True)
+    return islice(found, MOST_COUNTED)

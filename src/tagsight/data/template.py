@@ -51,7 +51,8 @@ def write_template(folder: Path, file: Path, labels: Sequence[str] = ()) -> int:
         msg = f"expected a folder of photos for a template, got {folder}"
         raise DataError(msg)
     base = file.absolute().parent
-    found = [os.path.relpath(photo.absolute(), base) for photo in find_photos([folder])]
+    there = find_photos([folder], only_files=True)
+    found = [os.path.relpath(photo.absolute(), base) for photo in there]
     photos = [photo for photo in found if not FORBIDDEN.search(photo)]
     if odd := next((photo for photo in found if FORBIDDEN.search(photo)), None):
         logger.warning(

@@ -235,6 +235,21 @@ def test_photos_in_shards_are_found_like_those_in_folders(tmp_path):
         open_photo(shard / "x" / "2.PNG")
 
 
+def test_a_folder_of_shards_has_their_photos_unless_it_has_photos_of_its_own(tmp_path):
+    folder = tmp_path / "set"
+    (folder / "val").mkdir(parents=True)
+    one, two = folder / "train.tar", folder / "val" / "0.tar"
+    for shard in (one, two):
+        write(shard, {"1.jpg": jpeg(1), "1.json": "[]"})
+    assert list(find_photos([folder])) == [one / "1.jpg", two / "1.jpg"]
+    assert list(find_photos([folder], only_files=True)) == []
+    own = folder / "a.jpg"
+    own.touch()
+    assert list(find_photos([folder])) == [own]
+    assert list(find_photos([folder, folder])) == [own]  # the second time there is no new photo
+    assert list(find_photos([folder, one])) == [own, one / "1.jpg"]
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_photos_are_those_that_webdataset_writes_and_reads(tmp_path):
     names, random = ["cat", "dining table", "dog"], np.random.default_rng(0)

@@ -23,7 +23,7 @@ def found(root: Path, *names: str) -> list[str]:
 
 def test_photos_in_folders_are_found_in_alphabetical_order_without_hidden_ones(tmp_path):
     tree(tmp_path, "c.JPG", "b/z.png", "b/a.jpeg", "a.webp", "notes.txt", "drawn/x.psd")
-    tree(tmp_path, "._a.jpg", ".trash/b.jpg", ".hidden.jpg")
+    tree(tmp_path, "._a.jpg", ".trash/b.jpg", ".hidden.jpg", "b/@eaDir/a.jpeg/THUMB_XL.jpg")
     assert found(tmp_path) == ["a.webp", "b/a.jpeg", "b/z.png", "c.JPG"]
     assert found(tmp_path, "notes.txt", "b") == ["notes.txt", "b/a.jpeg", "b/z.png"]
     with pytest.raises(DataError, match=r"got .*gone, which does not exist"):

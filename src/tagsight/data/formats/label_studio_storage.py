@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tagsight.data.json_files import outline, read_json
+from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.source import is_file
 from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
@@ -39,7 +40,7 @@ def is_storage(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    files = (one for one in folder.iterdir() if one.name[0] != "." and not is_photo(one.name))
+    files = (one for one in folder.iterdir() if not is_hidden(one.name) and not is_photo(one.name))
     return filter(is_file, files)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.format import Format
 from tagsight.data.formats.yolo_settings import Settings, read_settings, settings_file
 from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder, photo_path, require_file
 from tagsight.data.tables.names import SPLIT_NAMES
@@ -155,11 +156,11 @@ def _with_endings(folder: Path) -> Iterator[tuple[str, str]]:
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the path below a folder, without and only with its ending, of each file."""
     for place, folders, names in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         below = Path(place).relative_to(folder).as_posix()
         for name in sorted(names):
             stem, dot, ending = f"{below}/{name}".removeprefix("./").rpartition(".")
-            if not name.startswith(".") and name != "classes.txt":
+            if not is_hidden(name) and name != "classes.txt":
                 yield stem, dot + ending
 
 

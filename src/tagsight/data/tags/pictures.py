@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.photos.suffixes import ALL_SUFFIXES, CAMERA_SUFFIXES, PHOTO_SUFFIXES
 from tagsight.data.source import is_folder
 from tagsight.data.tags.text import same_file
@@ -107,7 +108,7 @@ def pictures(
         msg = f"expected a folder of photos, got {photos}"
         raise DataError(msg)
     folders: dict[Path, _Folder] = {}
-    for photo in find_photos([photos], on_problem=on_problem):
+    for photo in find_photos([photos], on_problem=on_problem, only_files=True):
         folder = photo.parent
         if folder not in folders:
             # Photos of a folder may come before and after those of its subfolders.
@@ -155,7 +156,7 @@ class _Folder:
     def __init__(self, folder: Path, place: Path, endings: Sequence[str]) -> None:
         self.files: defaultdict[str, list[Path]] = defaultdict(list)
         for file in sorted(place.iterdir()) if place.is_dir() else ():
-            if file.suffix.lower() in endings and not file.name.startswith("."):
+            if file.suffix.lower() in endings and not is_hidden(file.name):
                 self.files[file.stem].append(file)
         self._photos: defaultdict[str, list[str]] = defaultdict(list)
         for photo in sorted(folder.iterdir()):

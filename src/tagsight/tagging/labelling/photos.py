@@ -128,7 +128,7 @@ class Photos:
         seen: set[int] = set()
         with self._database.changes() as connection:
             connection.execute("UPDATE photos SET problem = NULL WHERE problem IS NOT NULL")
-        for part in batched(find_photos([self.folder]), PART):
+        for part in batched(find_photos([self.folder], only_files=True), PART):
             seen.update(self.note(self._states(part)))
             on_part()
         with self._database.changes() as connection:
