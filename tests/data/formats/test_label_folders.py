@@ -8,6 +8,8 @@ from tagsight.data.formats import label_folders
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
+LEFT_BEHIND = ("Thumbs.db", "desktop.ini", "Icon\r", "CITATION.cff", "README.txt", "LICENSE")
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -108,9 +110,40 @@ def test_other_files_beside_the_photos_speak_for_another_format(write):
 
 
 @pytest.mark.parametrize(
+    "name", ["graph", "Confusion_Matrix", "PR_curve", "labels", "train__samples-2", "my preview"]
+)
+def test_pictures_of_a_collection_beside_its_folders_are_left_out_and_told(write, name, caplog):
+    source = write(train__cat__a="one", train__dog__b="two", val__cat__c="three")
+    plain = found(source)
+    write(**{name: "a chart"})
+    assert found(source) == plain
+    picture = f"{name.replace('__', '/')}.jpg"
+    assert f"1 photo in no folder of a label left out, such as {picture}" in caplog.text
+
+
+def test_a_few_photos_beside_many_in_folders_are_left_out_and_told(write, caplog):
+    source = write(
+        **{f"{label}__{n}": f"{label} {n}" for label in ("cat", "dog") for n in range(9)}
+    )
+    write(mine="mine")
+    assert not label_folders.recognises(source)  # 1 of 18
+    write(cat__9="cat 9", dog__9="dog 9")
+    assert len(found(source)[1]) == 20
+    assert "1 photo in no folder of a label left out, such as mine.jpg" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "#recycle", ".ipynb_checkpoints"])
+def test_folders_of_systems_are_no_labels(write, name):
+    source = write(cat__1="one", dog__2="two")
+    plain = found(source)
+    write(**{f"{name}__cat__1": "small", f"dog__{name}__3": "three"})
+    assert found(source) == plain
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
-        *((n, "of no meaning") for n in ("Thumbs.db", "desktop.ini", "README.txt", "LICENSE")),
+        *((n, "of no meaning") for n in LEFT_BEHIND),
         ("cats.zip", "of no meaning"),
         ("synsets.txt", "cat\ndog\n"),
         ("classes.txt", "0 cat\n1 dog\n"),

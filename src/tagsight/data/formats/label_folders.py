@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.format import Format
 from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES, key_of
@@ -41,8 +42,8 @@ NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|m
 
 
 LEFT_BEHIND = re.compile(
-    r"\..*|thumbs\.db|desktop\.ini|(?:readme|licen[cs]e|attribution)\b.*|"
-    r".*\.(?:zip|html?|log|md|py|ipynb|sh)",
+    r"\..*|icon\r|(?:readme|licen[cs]e|attribution|citation|checksums?)\b.*|"
+    r".*\.(?:zip|html?|log|md|py|ipynb|sh|db|ini|lnk|url|cff|bib|md5|sha256)",
     re.IGNORECASE,
 )
 """Names of files that say nothing of labels: of systems, of those who collected the photos, pages
@@ -53,6 +54,17 @@ WRITTEN = frozenset({"photos", "counts", "problems"})
 
 RUN_LOG = "run.jsonl"
 """File of the folder of a training run, which may be beside those of labels."""
+
+
+PICTURE = re.compile(
+    r"(?:.*[\W_])?(?:graph|chart|plot|figure|confusion|matrix|curves?|histogram|distribution|results|"
+    r"sheet|samples?|preview|montage|labels|cover|logo|banner|folder|thumb(?:nail)?)[\W\d_]*\.\w+",
+    re.IGNORECASE,
+)
+"""Names of pictures of a collection, such as ``graph.png``, that are no photos of it."""
+
+MOST_LOOSE = 0.05
+"""Fraction of other photos, of those in folders, that are left out; with more it is an album."""
 
 
 UNSORTED = frozenset(
@@ -80,6 +92,8 @@ class _PhotoFile(NamedTuple):
 def recognises(source: Path) -> bool:
     """Return whether all that is in a folder are folders of photos, whose names may be labels.
 
+    A few photos may lie beside, and pictures such as ``graph.png``.
+
     Example:
         >>> from pathlib import Path
         >>> for photo in ("cat/a.jpg", "dog/b.jpg"):
@@ -103,7 +117,11 @@ def recognises(source: Path) -> bool:
     photos = [file for file in files if _is_photo(file.name)]
     flat = _without_labels(top)
     with_photos = {file.parent for file in photos}
-    are_labelled = bool(photos) and with_photos <= {*folders, *flat}
+    known = {*folders, *flat}
+    beside = [photo for photo in photos if photo.parent not in known]
+    loose = [photo for photo in beside if not PICTURE.fullmatch(photo.name)]
+    inside = len(photos) - len(beside)
+    are_labelled = inside > 0 and len(loose) <= MOST_LOOSE * inside
     # One with folders alone may be above those of labels, beside another that is a label or not.
     looked_at = [one.path for one in found[:MOST_LOOKED_AT] if one.label is not None]
     are_labelled &= not any(_folders(one) for one in looked_at if one not in with_photos)
@@ -125,7 +143,7 @@ def _lists_labels(file: Path, names: set[str]) -> bool:
 
 
 def _is_photo(name: str) -> bool:
-    return name.lower().endswith(tuple(PHOTO_SUFFIXES)) and not name.startswith(".")
+    return name.lower().endswith(tuple(PHOTO_SUFFIXES)) and not is_hidden(name)
 
 
 def _some_files(folder: Path) -> list[Path]:
@@ -133,7 +151,7 @@ def _some_files(folder: Path) -> list[Path]:
 
 
 def _folders(place: Path) -> list[Path]:
-    entries = (path for path in sorted(place.iterdir()) if not path.name.startswith("."))
+    entries = (path for path in sorted(place.iterdir()) if not is_hidden(path.name))
     return [path for path in entries if is_folder(path) and not is_file(path / RUN_LOG)]
 
 
@@ -305,7 +323,7 @@ def _log_left_out(source: Path, top: Path, labelled: set[Path]) -> None:
 
 def _photos(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         yield from (folder.__class__(place, name) for name in sorted(names) if _is_photo(name))
 
 
