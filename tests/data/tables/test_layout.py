@@ -1,5 +1,6 @@
 """Tables as programs write them, in the shapes that docs/how-to/own-data.md lists."""
 
+import json
 import logging
 
 import pytest
@@ -191,6 +192,55 @@ def test_flags_of_rows_are_no_labels_beside_others_and_are_told(write_csv, tmp_p
     assert caplog.text.count(f"{name!r} is taken for a flag of rows") == 2
     alone = write_csv(f"image,{name}\na.jpg,1\nb.jpg,0\n")
     assert read_annotations(alone, labels_only=True).names == (name,)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        *(
+            (name, cells)
+            for name in ("n_labels", "Num Labels", "tag_count")
+            for cells in ("10", "21")
+        ),
+        *(("score", "01"), ("rating", "11"), ("image_width", "11"), ("Orientation", "11")),
+        *(("num_dogs", "20"), ("dog_count", "12"), ("patient_id", "01"), ("height", "11")),
+    ],
+)
+def test_counts_scores_and_sizes_beside_targets_are_no_labels(write_csv, tmp_path, name, cells):
+    records = tmp_path / "rows.jsonl"
+    lines = zip("ab", "10", "01", cells, strict=True)
+    rows = [
+        {"image": f"{a}.jpg", name: int(n), "cat": int(x), "dog": int(y)} for a, x, y, n in lines
+    ]
+    records.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    table = write_csv(
+        "\n".join([",".join(rows[0]), *(",".join(map(str, r.values())) for r in rows)])
+    )
+    for source in (table, records):
+        found = read_annotations(source, labels_only=True)
+        assert (found.names, found.targets.tolist()) == (("cat", "dog"), [[1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("name", ["count", "score", "num_dogs", "dog_count"])
+def test_what_may_be_a_count_is_a_label_if_it_holds_the_only_targets(write_csv, name):
+    table = write_csv(f"image,{name}\na.jpg,1\nb.jpg,0\n")
+    assert read_annotations(table, labels_only=True).names == (name,)
+
+
+def test_numbers_that_are_mostly_targets_are_refused_in_tables_and_records(write_csv, tmp_path):
+    table = write_csv("image,cat,dog\na.jpg,1,0\nb.jpg,0,2\n")
+    with pytest.raises(DataError, match=r":3: expected 1, 0, -1 or nothing, .* 'dog', got '2'"):
+        read_annotations(table, labels_only=True)
+    records = tmp_path / "rows.jsonl"
+    rows = ({"image": "a.jpg", "cat": 1, "dog": 0}, {"image": "b.jpg", "cat": 0, "dog": 2})
+    records.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(
+        DataError, match=r"expected 1, 0 or null, .* under 'dog', got 2; .* `ignore`"
+    ):
+        read_annotations(records, labels_only=True)
+    options = ReadOptions(columns=Columns(ignore=("dog",)))
+    for source in (table, records):
+        assert read_annotations(source, labels_only=True, options=options).names == ("cat",)
 
 
 def test_what_may_be_a_flag_of_rows_is_a_label_and_is_asked_about(write_csv, caplog):

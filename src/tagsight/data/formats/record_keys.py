@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tagsight.data.format import DEFAULTS, Columns
+from tagsight.data.tables.measures import is_measure, may_count
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
     IMAGE_COLUMNS,
@@ -219,6 +220,9 @@ def _label_keys(
     )
     flags = row_flags(marks)
     marks = tuple(key for key in marks if key not in flags)
+    marks = tuple(key for key in marks if not is_measure(key)) or marks
+    left = (key for key in others if key not in {*marks, *flags})
+    _require_marks({key: [record.get(key) for record in sample] for key in left}, named)
     log_row_flags(named.where, sorted(flags), marks)
     if not marks:
         msg = (
@@ -227,6 +231,21 @@ def _label_keys(
         )
         raise DataError(msg)
     return marks, False
+
+
+def _require_marks(columns: Mapping[str, Sequence[object]], named: _Named) -> None:
+    """Refuse keys of which most values, but not all, are marks, unless they are called counts."""
+    for key, cells in columns.items():
+        values = [cell for cell in cells if not is_missing(cell)]
+        if is_no_label(key) or may_count(key) or _counts_rows(key, cells):
+            continue
+        others = [value for value in values if not is_mark(value)]
+        if others and 2 * len(others) <= len(values):
+            msg = (
+                f"{named.where}: expected 1, 0 or null, as in most records, under {key!r}, got "
+                f"{others[0]!r:.100}; if these are no targets, leave it out with `ignore`"
+            )
+            raise DataError(msg)
 
 
 def _in_words(sample: Sequence[Record], keys: Sequence[str]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tagsight.data.format import Columns
+from tagsight.data.tables.measures import is_measure
 from tagsight.data.tables.messages import listed
 from tagsight.data.tables.mixtures import MixedCellsError, require_one_kind, require_targets
 from tagsight.data.tables.names import (
@@ -291,6 +292,7 @@ class _Search:
         places = [i for i in free if self._has_targets(i) and not is_no_label(names[i])]
         flags = row_flags(names[i] for i in places)
         places = [i for i in places if names[i] not in flags]
+        places = [i for i in places if not is_measure(names[i])] or places
         places = [i for i in places if not set(self.cells[i]) <= NOTHING]  # as in remarks
         places = [i for i in places if any(self.cells[i]) or self.keys[i] not in REMARKS]
         return places if any(any(self.cells[i]) for i in places) else []

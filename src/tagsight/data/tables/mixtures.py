@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tagsight.data.tables.measures import may_count
 from tagsight.data.tables.names import is_no_label, is_target
 from tagsight.data.tables.pairs import has_words_and_targets
 from tagsight.data.tables.roles import share_of
@@ -69,7 +70,7 @@ def _first(table: Table, place: int, cells: Counter[str]) -> tuple[int, str]:
 
 
 def require_targets(table: Table, columns: Mapping[int, Counter[str]]) -> None:
-    r"""Refuse columns of which most cells, but not all, are targets.
+    r"""Refuse columns of which most cells, but not all, are targets, unless they are called counts.
 
     Args:
         table: The table.
@@ -88,7 +89,8 @@ def require_targets(table: Table, columns: Mapping[int, Counter[str]]) -> None:
         tagsight.data.tables.mixtures.MixedCellsError: table.csv:4: expected 1, 0, -1 or ...
     """
     for place, cells in columns.items():
-        if is_no_label(table.names[place]) or share_of(cells, is_target) < 0.5:
+        name = table.names[place]
+        if is_no_label(name) or may_count(name) or share_of(cells, is_target) < 0.5:
             continue
         number, cell = next(
             (number, row[place])
@@ -97,7 +99,6 @@ def require_targets(table: Table, columns: Mapping[int, Counter[str]]) -> None:
         )
         msg = (
             f"{table.where(number)}: expected 1, 0, -1 or nothing, as in most rows of the column "
-            f"{table.names[place]!r}, got {cell!r}; if these are no targets, leave the column out "
-            "with `ignore`"
+            f"{name!r}, got {cell!r}; if these are no targets, leave the column out with `ignore`"
         )
         raise MixedCellsError(msg)
