@@ -70,6 +70,11 @@ def test_strictness_changes_the_odds_and_never_what_is_never_predicted():
     assert decision.at("more").thresholds[3] == 1
 
 
+def test_thresholds_of_a_strictness_are_computed_once_and_not_for_each_photo():
+    decision = Decision.default(2)
+    assert decision.at("sure") is decision.at("sure")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -88,7 +89,13 @@ class Decision:
             >>> Decision.default(1).at("sure").thresholds
             array([0.75])
         """
-        factor = ODDS[strictness]
+        return self._at[strictness]
+
+    @cached_property
+    def _at(self) -> dict[Strictness, Self]:
+        return {strictness: self._with_odds(factor) for strictness, factor in ODDS.items()}
+
+    def _with_odds(self, factor: float) -> Self:
         odds = factor * self.thresholds
         thresholds = odds / (odds + 1 - self.thresholds)
         return replace(self, thresholds=np.where(self.thresholds < 1, thresholds, 1.0))
