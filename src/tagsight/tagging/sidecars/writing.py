@@ -270,7 +270,7 @@ class Writer:
             )
         numbers = self.journal.note(self.run, [change.record for change in changes])
         problems: dict[Path, DataError | OSError] = {}
-        made = []
+        made, undone = [], []
         with drafts([(change.sidecar, change.edit.content) for change in changes]) as written:
             for number, change, draft in zip(numbers, changes, written, strict=True):
                 try:
@@ -278,8 +278,9 @@ class Writer:
                     made.append(number)
                 except (DataError, OSError) as error:
                     problems[change.sidecar] = error
+                    undone.append(number)
         self.journal.made(made)
-        self.journal.undone([number for number in numbers if number not in made])
+        self.journal.undone(undone)
         return problems
 
 
