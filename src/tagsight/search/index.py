@@ -24,7 +24,13 @@ from tagsight.search.columns import Known, Move, moved_rows, rows_of, schema_of,
 from tagsight.search.expression import condition, quoted, wanted
 from tagsight.search.facts import FACTS, VERSION, Facts, read_facts
 from tagsight.search.hashes import Hashes
-from tagsight.search.library import connect, lancedb_errors, quiet, release_memory
+from tagsight.search.library import (
+    connect,
+    lancedb_errors,
+    quiet,
+    release_memory,
+    returning_memory,
+)
 from tagsight.search.structure import (
     APPROXIMATE_FROM,
     HELD_FROM,
@@ -260,10 +266,13 @@ class SearchIndex:
             unread: Whether no other process reads the index; then all old versions are deleted.
             removed: Photos that were removed since the last time.
         """
-        with lancedb_errors(self.folder), warnings.catch_warnings(action="ignore"):
+        with (
+            lancedb_errors(self.folder),
+            warnings.catch_warnings(action="ignore"),
+            returning_memory(),
+        ):
             if drop_worn(self._table) or unread or is_due(self._table, removed):
                 self._table.optimize(cleanup_older_than=timedelta(0) if unread else None)
-        release_memory()
 
     def speed_up(
         self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
@@ -282,9 +291,8 @@ class SearchIndex:
             The recall if vectors were quantised now, or else None: the fraction of the 10 nearest
             photos that a search finds, measured on 50 photos of the index.
         """
-        with lancedb_errors(self.folder):
+        with lancedb_errors(self.folder), returning_memory():
             made = hold(self._table, held_from, approximate_from)
-        release_memory()
         if made != "quantised vectors":
             return None
         tried = next(self._vectors())[:TRIED]

@@ -21,17 +21,26 @@ LANCEDB = {
     "LANCEDB_LOG": "error",  # it warns of equal vectors
     "RUST_BACKTRACE": "0",
     # Bytes that it reads ahead when it compacts and builds a vector index, in place of gigabytes.
-    # A batch of rows must fit in: with 2**23 it waited for itself forever where some were removed.
-    "LANCE_DEFAULT_IO_BUFFER_SIZE": str(2**26),
+    # A batch of rows must fit in, also one with the scores of 9,605 labels: with larger batches
+    # and 2**23 it waited for itself forever where some were removed.
+    "LANCE_DEFAULT_IO_BUFFER_SIZE": str(2**24),
+    "LANCE_DEFAULT_BATCH_SIZE": "256",
     "LANCE_SHUFFLE_BATCH_BYTES": str(2**24),
 }
 """What the environment tells LanceDB, unless it tells something else."""
 
-_ARENA_MAX, ARENAS = -8, 2
-"""Parameter of mallopt(3), and heaps that threads share. Each of LanceDB's many threads keeps what
-it has freed in a heap of its own otherwise, and memory grows with the index."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+"""Parameters of mallopt(3)."""
 
-CACHE = 2**25
+ARENAS = 2
+"""Heaps that threads share. Each of LanceDB's many threads keeps what it has freed in a heap of its
+own otherwise, and memory grows with the index."""
+
+LARGE, LARGEST = 2**20, 2**25
+"""Bytes of a block that `returning_memory` maps apart from the heaps, and that glibc maps at last
+by itself, as its threshold follows the blocks that are freed."""
+
+CACHES = {"index_cache_size_bytes": 2**25, "metadata_cache_size_bytes": 2**22}
 """Bytes that LanceDB keeps of a vector index, and of other files, while an index is written."""
 
 _PLACE = re.compile(r",? /\S+\.rs:\d+.*", re.DOTALL)
@@ -50,8 +59,8 @@ def lancedb_module() -> Any:  # noqa: ANN401 - it has no types
     """
     for name, value in LANCEDB.items():
         os.environ.setdefault(name, value)
-    if _is_glibc() and "MALLOC_ARENA_MAX" not in os.environ:
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, ARENAS)
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        _tell_malloc(_ARENA_MAX, ARENAS)
     with needs_extra("search", "for an index"):
         import lancedb
     return cast("Any", lancedb)
@@ -70,8 +79,7 @@ def connect(folder: Path, *, writes: bool) -> Any:  # noqa: ANN401
     lancedb = lancedb_module()
     if not writes:
         return lancedb.connect(folder)
-    session = lancedb.Session(index_cache_size_bytes=CACHE, metadata_cache_size_bytes=CACHE)
-    return lancedb.connect(folder, session=session)
+    return lancedb.connect(folder, session=lancedb.Session(**CACHES))
 
 
 def release_memory() -> None:
@@ -82,6 +90,34 @@ def release_memory() -> None:
     """
     if _is_glibc():
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextmanager
+def returning_memory() -> Iterator[None]:
+    """Return memory to the system as soon as it is freed, within the block and at its end.
+
+    Large blocks are mapped apart from the heaps, where they would leave gaps between what lasts.
+    The system clears each of them, so that other work would be slower.
+
+    Example:
+        >>> with returning_memory():
+        ...     _ = bytearray(LARGE)
+    """
+    ours = "MALLOC_MMAP_THRESHOLD_" not in os.environ
+    if ours:
+        _tell_malloc(_MMAP_THRESHOLD, LARGE)
+    try:
+        yield
+    finally:
+        if ours:
+            _tell_malloc(_MMAP_THRESHOLD, LARGEST)
+            _tell_malloc(_TRIM_THRESHOLD, 2 * LARGEST)
+        release_memory()
+
+
+def _tell_malloc(parameter: int, value: int) -> None:
+    if _is_glibc():
+        ctypes.CDLL(None).mallopt(parameter, value)
 
 
 @cache
