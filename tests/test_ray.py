@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ import torch
 from channels import channels_model
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from ray.cluster_utils import Cluster
 from tiny import TINY, drawn, label_space, saved_photos, tiny_system
 from tiny_run import RUNTIME, tiny_recipe
 
@@ -34,6 +33,9 @@ from tagsight.runtime.cluster import PART, Answer, RayCluster, paths_of
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = [
@@ -156,7 +158,7 @@ def figures(report: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.fixture
-def raylets(monkeypatch) -> Iterator[Cluster]:
+def raylets(monkeypatch) -> "Iterator[Cluster]":
     """A cluster of two machines, as far as Ray can tell, with two workers each."""
     from ray.cluster_utils import Cluster
 
@@ -197,7 +199,7 @@ class Logged:
         return list(map(int, self.log.read_text().split()))
 
 
-def kill_one_and_a_machine(pid: int, raylets: Cluster) -> None:
+def kill_one_and_a_machine(pid: int, raylets: "Cluster") -> None:
     os.kill(pid, signal.SIGKILL)
     (other,) = raylets.worker_nodes
     raylets.remove_node(other, allow_graceful=False)
