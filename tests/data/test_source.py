@@ -2,6 +2,7 @@
 
 import json
 
+from tagsight.data.formats import photo_json
 from tagsight.data.readers import read_annotations
 from tagsight.data.source import LOOKED_INTO, files_that
 
@@ -33,3 +34,12 @@ def test_of_photos_of_one_name_the_last_is_that_of_a_file_of_objects(tmp_path):
     (tmp_path / "data.yaml").write_text("train: .\nnames: [dog]\n")
     found = read_annotations(tmp_path, labels_only=True)
     assert [path.name for path in found.paths] == ["a.png"]
+
+
+def test_the_files_that_say_what_a_folder_is_are_the_first_by_name(tmp_path):
+    files = [tmp_path / f"{number:02}.json" for number in range(MANY)]
+    for place, file in enumerate(files):
+        for other in files:
+            other.write_text("{}")
+        file.write_text('{"flags": {}, "shapes": [], "imagePath": "a.jpg"}')
+        assert photo_json.recognises(tmp_path) == (place < LOOKED_INTO)

@@ -10,7 +10,7 @@ from tagsight.data.format import DEFAULTS, ONLY_LABELS
 from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.photos.hidden import is_hidden
-from tagsight.data.source import NoFileError, is_folder
+from tagsight.data.source import NoFileError, first_of, is_folder
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
 from tagsight.data.tables.joined import kind_of
@@ -202,7 +202,7 @@ def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
     """Name the folders, and files in them or beside them, of a source that a format fits."""
     if not source.is_dir():
         return []
-    others = (one for one in islice(source.iterdir(), MOST_COUNTED) if not is_photo(one.name))
+    others = (one for one in first_of(source.iterdir(), MOST_COUNTED) if not is_photo(one.name))
     first = list(islice((one for one in others if not is_hidden(one.name)), MOST_LOOKED_INTO + 1))
     if len(first) > MOST_LOOKED_INTO:
         return []
@@ -217,7 +217,7 @@ def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
 
 def _some_tables(folder: Path) -> list[Path]:
     """Return a few files of a folder that has other files than photos alone, such as a table."""
-    some = list(islice(folder.iterdir(), MOST_LOOKED_INTO))
+    some = first_of(folder.iterdir(), MOST_LOOKED_INTO)
     return [
         one for one in some if not is_hidden(one.name) and one.is_file() and not is_photo(one.name)
     ]
@@ -233,7 +233,7 @@ def _of_folders(source: Path) -> str:
 def _packed(source: Path) -> str | None:
     name = source.name.lower()
     if source.is_dir():
-        names = [entry.name.lower() for entry in islice(source.iterdir(), MOST_COUNTED)]
+        names = [entry.name.lower() for entry in first_of(source.iterdir(), MOST_COUNTED)]
         name = next((name for name in names if ".tfrecord" in name), "")
     return next((reason for part, reason in PACKED.items() if part in name), None)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from tagsight.data.remote.places import is_remote
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -94,6 +96,36 @@ def is_folder(path: Path) -> bool:
         return is_remote(path) or path.is_dir()
     except OSError:
         return False
+
+
+def first_of(paths: Iterable[Path], most: int) -> list[Path]:
+    """Return the first paths by name, in that order.
+
+    What a folder of many files is taken for then does not depend on the order in which its disk
+    lists them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> [path.name for path in first_of(map(Path, ("c", "a", "b")), 2)]
+        ['a', 'b']
+    """
+    return nsmallest(most, paths, key=str)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those in it, each folder by name, its own files first.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("a").mkdir()
+        >>> for name in ("c", "a/d", "b"):
+        ...     Path(name).touch()
+        >>> [path.as_posix() for path in files_below(Path())]
+        ['b', 'c', 'a/d']
+    """
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (folder.joinpath(place, name) for name in sorted(names))
 
 
 def files_that(fit: Callable[[Path], bool], files: Iterable[Path]) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.json_files import outline
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
-from tagsight.data.source import is_file
+from tagsight.data.source import files_below, first_of, is_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,9 +178,9 @@ no labels (a.jpg.json)
     files = [source]
     if source.is_dir():
         others = (one for one in source.iterdir() if one.suffix.lower() not in PHOTO_SUFFIXES)
-        files = sorted(islice(others, MOST_LOOKED_AT))
+        files = first_of(others, MOST_LOOKED_AT)
         labels = (source / "labels", *sorted(source.glob("*/labels")))
-        texts = (one for folder in labels for one in islice(folder.rglob("*.txt"), 1))
+        texts = (one for folder in labels for one in islice(files_below(folder), 1))
         files += filter(is_file, islice(texts, MOST_LOOKED_AT))
     for file in filter(is_file, files):
         keys = frozenset(key.lower() for key in outline(file).keys)

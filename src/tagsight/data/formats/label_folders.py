@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from collections import defaultdict
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
@@ -14,7 +13,7 @@ from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
-from tagsight.data.source import clean_name, is_file, is_folder
+from tagsight.data.source import clean_name, first_of, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES, key_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -147,7 +146,7 @@ def _is_photo(name: str) -> bool:
 
 
 def _some_files(folder: Path) -> list[Path]:
-    return [path for path in islice(folder.iterdir(), MOST_LOOKED_AT) if is_file(path)]
+    return [path for path in first_of(folder.iterdir(), MOST_LOOKED_AT) if is_file(path)]
 
 
 def _folders(place: Path) -> list[Path]:
@@ -229,7 +228,7 @@ def _label_folders(source: Path) -> list[_Folder]:
 
 def _splits_in(folder: Path) -> list[Path]:
     """Return the folders of splits in that of a label, if it has nothing else than such."""
-    some = list(islice(folder.iterdir(), MOST_LOOKED_AT))
+    some = first_of(folder.iterdir(), MOST_LOOKED_AT)
     if any(_is_photo(path.name) for path in some):
         return []
     folders = _folders(folder)

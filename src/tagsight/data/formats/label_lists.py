@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import PLACES, Format
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.source import clean_name, is_file, photo_path
+from tagsight.data.source import clean_name, first_of, is_file, photo_path
 from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.data.tables.text import text_of
 from tagsight.errors import DataError
@@ -60,7 +60,7 @@ def recognises(source: Path) -> bool:
 
 
 def _lists(folder: Path) -> list[_List]:
-    files = sorted(islice(folder.glob("*.txt"), MOST + 1))
+    files = first_of(folder.glob("*.txt"), MOST + 1)
     stems = _stems(folder) if files else frozenset()
     files = [file for file in files if is_file(file) and _names_photos(file, stems)]
     found = {file: IN_SPLIT.fullmatch(file.stem) for file in files}
@@ -81,7 +81,7 @@ def _places(folder: Path) -> list[Path]:
     """Return the folders that may hold the photos: in that of the lists, else beside it."""
     for base in (folder, folder.parent):
         usual = [base / name for name in PLACES if (base / name).is_dir()]
-        own = any(is_photo(file.name) for file in islice(base.iterdir(), MOST_PHOTOS))
+        own = any(is_photo(file.name) for file in base.iterdir())
         if usual or own:
             return [base, *usual] if own else usual
     return [folder]

@@ -11,7 +11,7 @@ from tagsight.data.format import Format
 from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, is_unfinished, tabulate
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
-from tagsight.data.source import clean_name, is_file, photo_path
+from tagsight.data.source import clean_name, first_of, is_file, photo_path
 from tagsight.data.tables.names import SPLIT_NAMES, is_number, is_photo, target_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -107,10 +107,10 @@ def recognises(source: Path) -> bool:
 
 def _first_files(folder: Path) -> Iterable[Path]:
     """Return a few JSON files of a folder and of its first folders."""
-    inside = (one for one in islice(folder.iterdir(), 10 * MOST_LOOKED_AT) if one.is_dir())
+    inside = (one for one in first_of(folder.iterdir(), 10 * MOST_LOOKED_AT) if one.is_dir())
     folders = list(islice(inside, MOST_LOOKED_AT))
     places = [folder, *folders, *(one / "ann" for one in folders)]
-    return chain.from_iterable(islice(one.glob("*.json"), MOST_LOOKED_AT) for one in places)
+    return chain.from_iterable(first_of(one.glob("*.json"), MOST_LOOKED_AT) for one in places)
 
 
 def _program(file: Path) -> Program | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format
-from tagsight.data.source import clean_name, is_folder, require_file
+from tagsight.data.source import clean_name, files_below, is_folder, require_file
 from tagsight.data.tags.authors import PhotoTags
 from tagsight.data.tags.meaning import labelled_by_tags
 from tagsight.data.tags.pictures import all_pictures
@@ -47,7 +47,7 @@ def recognises(source: Path) -> bool:
     """
     if not is_folder(source):
         return False
-    files = islice(source.rglob("*"), LOOKED_AT)
+    files = islice(files_below(source), LOOKED_AT)
     some = islice((one for one in files if one.suffix.lower() in ENDINGS), LOOKED_INTO)
     return any(map(_is_photo_prism, some))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from tagsight.data.formats.shard_labels import statement_of, targets_of
 from tagsight.data.formats.tables import read_table
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.photos.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
-from tagsight.data.source import is_file, is_folder
+from tagsight.data.source import first_of, is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -165,7 +165,7 @@ def _split_folders(source: Path) -> list[Path]:
 
 
 def _has_photos(folder: Path) -> bool:
-    entries = islice(folder.iterdir(), MOST_LOOKED_AT)
+    entries = first_of(folder.iterdir(), MOST_LOOKED_AT)
     return any(path.is_dir() or path.suffix.lower() in PHOTO_SUFFIXES for path in entries)
 
 

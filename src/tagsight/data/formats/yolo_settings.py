@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.source import clean_name, is_file, is_folder
+from tagsight.data.source import clean_name, first_of, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.data.tables.text import text_of
 from tagsight.data.yaml_files import parse_yaml
@@ -68,8 +68,8 @@ def settings_file(source: Path) -> Path | None:
     if not source.is_dir():
         return source if _is_settings(source) else None
     usual = [source / name for name in ("data.yaml", "obj.data", NAMES, f"labels/{NAMES}")]
-    others = sorted(islice(source.glob("*.y*ml"), MOST_LOOKED_AT))
-    lists = [source / DARKNET, *sorted(islice(source.glob(f"*/{DARKNET}"), MOST_LOOKED_AT))]
+    others = first_of(source.glob("*.y*ml"), MOST_LOOKED_AT)
+    lists = [source / DARKNET, *first_of(source.glob(f"*/{DARKNET}"), MOST_LOOKED_AT)]
     return next((file for file in (*usual, *others, *lists) if _is_settings(file)), None)
 
 

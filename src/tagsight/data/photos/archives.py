@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from tagsight.data.photos.tar_members import COMPRESSED
+from tagsight.data.source import first_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,5 +29,5 @@ def archive_in(folder: Path) -> Path | None:
     """
     if not folder.is_dir():
         return None
-    entries = sorted(islice(folder.iterdir(), MOST_LOOKED_AT))
+    entries = first_of(folder.iterdir(), MOST_LOOKED_AT)
     return next((one for one in entries if one.name.lower().endswith(ENDINGS)), None)
