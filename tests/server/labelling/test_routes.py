@@ -133,9 +133,29 @@ def test_a_second_tab_sees_what_the_first_one_judges(client, page, session):
     heard = []
     with client.stream("GET", "/label/events?since=0") as response:
         for line in response.iter_lines():
-            if line.startswith("data: ") and "revision" in line:
+            if line.startswith("data: ") and '"by"' in line:
                 heard.append(json.loads(line.removeprefix("data: ")))
                 threading.Thread(target=judge_and_end, args=(line,)).start()
     assert [(event["revision"], event["by"]) for event in heard] == [(1, "ada"), (2, "bob")]
     with client.stream("GET", "/label/events?since=0") as response:  # the browser's next one
         assert "data" not in response.read().decode()
+
+
+def test_a_page_hears_what_happened_between_its_questions_and_its_stream(client, page, session):
+    red = session.make_label("red").id
+    session.judge([9, 10], red, 1, "me")
+    session.judge([1, 5], red, 0, "me")
+    learned(session)
+    heard, kind = {}, ""
+    with client.stream("GET", "/label/events") as response:
+        for line in response.iter_lines():
+            name, _, value = line.partition(": ")
+            if name == "event":
+                kind = value
+            elif name == "data":
+                heard[kind] = json.loads(value)
+                if len(heard) == 3:
+                    threading.Thread(target=client.app.state.streams.end).start()
+    assert heard["labels"] == {}
+    assert (heard["features"]["encoded"], heard["features"]["photos"]) == (12, 12)
+    assert heard["model"]["labels"][0]["name"] == "red"

@@ -73,7 +73,7 @@ class Streams:
             end.set()
 
     async def events(self, since: int | None) -> AsyncIterator[str]:
-        """Yield the judgements since a revision, and from then on all events.
+        """Yield the judgements since a revision, what is so now, and from then on all events.
 
         Args:
             since: The revision; None for what happens from now on.
@@ -100,6 +100,8 @@ class Streams:
             for missed in await asyncio.to_thread(self._session.missed, last):
                 last = max(last, missed.data["revision"])
                 yield worded(missed)
+            for event in await asyncio.to_thread(self._session.state):
+                yield worded(event)
             async for event in _until(end, waiting):
                 if event is None:
                     yield ": still here\n\n"

@@ -313,6 +313,16 @@ class Session:
             return [Event("judgements", {"revision": now, "by": None, "changes": None})]
         return judgements_event(batches, now)
 
+    def state(self) -> list[Event]:
+        """Return the events that tell what is so now, apart from judgements.
+
+        A page that asked for the project and then joins the listeners has missed what happened in
+        between, such as the last progress of the features.
+        """
+        learned = self.learner.learned
+        model = [] if learned is None else [self._model_event(learned)]
+        return [Event("labels", {}), self._progress_event(), *model]
+
     def _published(self, batch: Batch | None) -> BatchView | None:
         """Publish a batch once, and describe it; None if nothing has changed."""
         if batch is None or not batch.changes:
@@ -350,11 +360,17 @@ class Session:
         )
 
     def _learned(self, learned: Learned) -> None:
+        self.listeners.publish(self._model_event(learned))
+
+    def _model_event(self, learned: Learned) -> Event:
         data = {"model_revision": learned.revision, "seconds": round(learned.seconds, 3)}
-        self.listeners.publish(Event("model", {**data, "labels": self.labels()}))
+        return Event("model", {**data, "labels": self.labels()})
+
+    def _progress_event(self) -> Event:
+        return Event("features", self.background.progress._asdict())
 
     def _progressed(self, progress: Progress) -> None:
-        self.listeners.publish(Event("features", progress._asdict()))
+        self.listeners.publish(self._progress_event())
         # Photos that were encoded since the last scores get some.
         if progress.seconds_left == 0 or progress.encoded > SCORED_AFTER * self._scored:
             self._scored = progress.encoded
@@ -363,7 +379,7 @@ class Session:
             self.names.wake()
 
     def _named(self) -> None:
-        self.listeners.publish(Event("features", self.background.progress._asdict()))
+        self.listeners.publish(self._progress_event())
 
 
 def _label_view(label: Label, counts: NDArray[np.int64], learned: Learned | None) -> LabelView:

@@ -53,7 +53,10 @@ function follow({ project, judging, desk, events, outbox, notices }) {
     project.take(detail);
     if (scored) desk.newScores(project.info.model_revision);
   });
+  let model = project.info.model_revision;
   events.addEventListener("model", ({ detail }) => {
+    if (detail.model_revision === model) return; // a stream begins with what is so already
+    model = detail.model_revision;
     project.refresh();
     desk.newScores(detail.model_revision);
   });
