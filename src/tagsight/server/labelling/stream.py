@@ -100,8 +100,8 @@ class Streams:
             for missed in await asyncio.to_thread(self._session.missed, last):
                 last = max(last, missed.data["revision"])
                 yield worded(missed)
-            for event in await asyncio.to_thread(self._session.state):
-                yield worded(event)
+            for known in await asyncio.to_thread(self._session.state):
+                yield worded(known)
             async for event in _until(end, waiting):
                 if event is None:
                     yield ": still here\n\n"
