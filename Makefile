@@ -71,7 +71,7 @@ test-all: check
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)
-	$(PYTEST) tests/web
+	$(RUN) -m pytest tests/web
 
 # The bridge to Label Studio against the program itself, which has an environment of its own, listens
 # on this machine alone, and keeps its data in a temporary folder.

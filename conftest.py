@@ -37,7 +37,6 @@ LONGEST = (
     *("tagging/sidecars/test_xmp", "nn/test_grid_encoder", "systems/test_catalogue"),
     *("data/photos/test_deaths", "tagging/test_unfinished"),
     *("experiments/test_reproduction", "test_surface", "experiments/test_comparison"),
-    "web/test_label_page",
 )
 """Files of tests that take over six seconds of a processor, the longest first."""
 
