@@ -6,9 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from tagsight.tagging.labelling.background import Progress
     from tagsight.tagging.labelling.judgements import Batch
+    from tagsight.tagging.labelling.learner import Learned
+    from tagsight.tagging.labelling.views import LabelView
 
 
 class Event(NamedTuple):
@@ -91,3 +94,26 @@ def judgements_event(batches: Iterable[Batch], revision: int) -> list[Event]:
         for batch in batches
         if batch.id <= revision
     ]
+
+
+def progress_event(progress: Progress) -> Event:
+    """Return the event that tells how far the features are.
+
+    Example:
+        >>> from tagsight.tagging.labelling.background import Progress
+        >>> progress_event(Progress(3, 12, None)).data["encoded"]
+        3
+    """
+    return Event("features", progress._asdict())
+
+
+def model_event(learned: Learned, labels: Sequence[LabelView]) -> Event:
+    """Return the event that tells of new heads, and how well each label is known.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> model_event(SimpleNamespace(revision=3, seconds=0.1234), []).data
+        {'model_revision': 3, 'seconds': 0.123, 'labels': []}
+    """
+    data = {"model_revision": learned.revision, "seconds": round(learned.seconds, 3)}
+    return Event("model", {**data, "labels": labels})

@@ -14,7 +14,13 @@ import numpy as np
 from tagsight.errors import DataError
 from tagsight.tagging.labelling.background import Background
 from tagsight.tagging.labelling.errors import UnknownIdError
-from tagsight.tagging.labelling.events import Event, Listeners, judgements_event
+from tagsight.tagging.labelling.events import (
+    Event,
+    Listeners,
+    judgements_event,
+    model_event,
+    progress_event,
+)
 from tagsight.tagging.labelling.evidence import Grids, draw_evidence
 from tagsight.tagging.labelling.features import Features
 from tagsight.tagging.labelling.learner import Learner
@@ -314,14 +320,10 @@ class Session:
         return judgements_event(batches, now)
 
     def state(self) -> list[Event]:
-        """Return the events that tell what is so now, apart from judgements.
-
-        A page that asked for the project and then joins the listeners has missed what happened in
-        between, such as the last progress of the features.
-        """
+        """Return what a page may have missed since its questions, but for judgements, as events."""
         learned = self.learner.learned
-        model = [] if learned is None else [self._model_event(learned)]
-        return [Event("labels", {}), self._progress_event(), *model]
+        model = [] if learned is None else [model_event(learned, self.labels())]
+        return [Event("labels", {}), progress_event(self.background.progress), *model]
 
     def _published(self, batch: Batch | None) -> BatchView | None:
         """Publish a batch once, and describe it; None if nothing has changed."""
@@ -360,17 +362,10 @@ class Session:
         )
 
     def _learned(self, learned: Learned) -> None:
-        self.listeners.publish(self._model_event(learned))
-
-    def _model_event(self, learned: Learned) -> Event:
-        data = {"model_revision": learned.revision, "seconds": round(learned.seconds, 3)}
-        return Event("model", {**data, "labels": self.labels()})
-
-    def _progress_event(self) -> Event:
-        return Event("features", self.background.progress._asdict())
+        self.listeners.publish(model_event(learned, self.labels()))
 
     def _progressed(self, progress: Progress) -> None:
-        self.listeners.publish(self._progress_event())
+        self.listeners.publish(progress_event(progress))
         # Photos that were encoded since the last scores get some.
         if progress.seconds_left == 0 or progress.encoded > SCORED_AFTER * self._scored:
             self._scored = progress.encoded
@@ -379,7 +374,7 @@ class Session:
             self.names.wake()
 
     def _named(self) -> None:
-        self.listeners.publish(self._progress_event())
+        self.listeners.publish(progress_event(self.background.progress))
 
 
 def _label_view(label: Label, counts: NDArray[np.int64], learned: Learned | None) -> LabelView:
