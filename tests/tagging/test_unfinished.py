@@ -149,6 +149,32 @@ def test_a_disk_that_takes_nothing_is_told_and_nothing_stays(photos):
     assert [path.name for path in photos.parent.iterdir()] == ["photos"]
 
 
+def test_the_folder_of_another_run_may_go_between_two_looks_at_it(photos, monkeypatch):
+    unfinished = photos.parent / ".tags.unfinished"
+    unfinished.mkdir()
+    is_dir = Path.is_dir
+
+    def deleted_before(path: Path) -> bool:
+        if path == unfinished and is_dir(path):
+            path.rmdir()
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", deleted_before)
+    assert tag(photos)[2].photos == COUNT - 1
+
+
+@pytest.mark.parametrize("taken", ["a file", "a link to nothing"])
+def test_what_has_the_name_of_the_unfinished_lines_is_told_and_stays(photos, taken):
+    unfinished = photos.parent / ".tags.unfinished"
+    if taken == "a file":
+        unfinished.write_text("mine")
+    else:
+        unfinished.symlink_to("nowhere")
+    with pytest.raises(FileExistsError, match=r"tags'$"):
+        tag(photos)
+    assert unfinished.is_symlink() or unfinished.read_text() == "mine"
+
+
 def tag_alone(photos: Path) -> None:
     os.environ["XDG_CACHE_HOME"] = str(photos.parent / "cache")
     tag(photos)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import zlib
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -159,6 +160,8 @@ def _claimed_folder(folder: Path, out: Path, refusal: str) -> Iterator[None]:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
+                if isinstance(error, FileExistsError) and not _is_other_than_folder(folder):
+                    continue  # `mkdir` looks twice, and another run deleted the folder in between
                 raise OSError(error.errno, error.strerror, str(out)) from error
             with suppress(FileNotFoundError):  # another run has just deleted the folder
                 claim = Claim(folder / CLAIM, refusal)
@@ -168,6 +171,14 @@ def _claimed_folder(folder: Path, out: Path, refusal: str) -> Iterator[None]:
             claim.delete()
         with suppress(OSError):  # it has lines, or is another run's
             folder.rmdir()
+
+
+def _is_other_than_folder(path: Path) -> bool:
+    """Tell whether something that is no folder has a name, by one look."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return path.is_symlink()  # to what does not exist
 
 
 class _StreamLines:
