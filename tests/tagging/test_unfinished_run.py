@@ -181,6 +181,32 @@ def test_two_processes_are_not_at_the_same_run(photos):
     assert tag(photos).photos == COUNT - 1
 
 
+def test_a_run_that_goes_on_leaves_the_drafts_of_another_alone(photos, monkeypatch):
+    """The first run ends before it confirms a sidecar, and goes on while another writes that."""
+    put_in_place, resumed = Draft.put_in_place, []
+
+    def end_here(draft: Draft) -> None:
+        if draft.path.name == "05.txt":
+            raise RuntimeError
+        put_in_place(draft)
+
+    def resume_the_first(draft: Draft) -> None:
+        if draft.path.name == "05.txt" and not resumed:
+            resumed.append(None)
+            resumed.append(tag(photos).resumed)
+        put_in_place(draft)
+
+    monkeypatch.setattr(Draft, "put_in_place", end_here)
+    with pytest.raises(RuntimeError):
+        tag(photos)
+    monkeypatch.setattr(Draft, "put_in_place", resume_the_first)
+    problems = []
+    tag(photos, selection=Selection(top=1), on_problem=problems.append)
+    assert resumed == [None, 4]
+    # It finds that the first has written those that follow.
+    assert not [problem for problem in problems if "05" in problem.reason]
+
+
 @FORMS
 def test_a_run_that_has_not_ended_is_not_undone_and_keeps_its_drafts(photos, form):
     before, after = undisturbed(photos, form)

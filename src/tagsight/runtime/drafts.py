@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 WAITING = 4
 """Threads that wait for the disk at the same time."""
 
-_DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}~", re.DOTALL)
-"""Name of a draft, and the name of its file."""
-
 
 class Draft:
     """A file whose new content is on the disk, under another name.
@@ -37,7 +32,7 @@ class Draft:
         >>> from pathlib import Path
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     with drafts([(Path(folder) / "notes.txt", b"done")]) as (draft,):
+        ...     with drafts([(Path(folder) / "notes.txt", b"done")], "0123abcd") as (draft,):
         ...         draft.put_in_place()
         ...     draft.path.read_bytes()
         b'done'
@@ -62,7 +57,7 @@ class Draft:
 
 
 @contextmanager
-def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSError]]:
+def drafts(contents: Sequence[tuple[Path, bytes]], ending: str) -> Iterator[list[Draft | OSError]]:
     """Write the new contents of many files under other names, and wait for the disk once.
 
     Writing begins before anybody waits, and the waits overlap, so that the file system can write
@@ -71,6 +66,8 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
 
     Args:
         contents: Files and their contents; folders are created.
+        ending: Eight hexadecimal digits of the names of drafts, by which `remove_drafts` finds them
+            after a kill. No other process has the same.
 
     Yields:
         For each file its draft, or the reason why there is none.
@@ -80,7 +77,7 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     files = [Path(folder) / name for name in ("a.txt", "b.txt")]
-        ...     with drafts([(file, b"done") for file in files]) as (first, second):
+        ...     with drafts([(file, b"done") for file in files], "0123abcd") as (first, second):
         ...         first.put_in_place()
         ...     [file.exists() for file in files]
         [True, False]
@@ -88,7 +85,6 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
     written: list[Draft | OSError] = []
     try:
         folders: set[Path] = set()
-        ending = secrets.token_hex(4)
         for path, content in contents:
             written.append(_written_draft(path, content, ending, folders))
         with ThreadPoolExecutor(WAITING) as pool:
@@ -108,29 +104,23 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
                 draft.temporary.unlink(missing_ok=True)
 
 
-def remove_drafts(files: Iterable[Path]) -> None:
+def remove_drafts(files: Iterable[Path], ending: str) -> None:
     """Delete drafts of files that a process was writing when it was killed.
 
     Args:
-        files: The files, not their drafts; their folders are searched.
+        files: The files, not their drafts.
+        ending: The digits of the names of its drafts. Those of other processes stay.
 
     Example:
         >>> from pathlib import Path
         >>> _ = Path(".notes.txt.0123abcd~").write_text("not whole")
-        >>> remove_drafts([Path("notes.txt")])
+        >>> remove_drafts([Path("notes.txt")], "0123abcd")
         >>> Path(".notes.txt.0123abcd~").exists()
         False
     """
-    names: dict[Path, set[str]] = {}
     for file in files:
-        names.setdefault(file.parent, set()).add(file.name)
-    for folder, written in names.items():
-        with suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                draft = _DRAFT.fullmatch(entry.name)
-                if draft and draft[1] in written and entry.is_file(follow_symlinks=False):
-                    with suppress(OSError):  # another process has deleted it
-                        os.unlink(entry)  # noqa: PTH108 - an entry is no Path
+        with suppress(OSError):  # mostly, there is none
+            draft_of(file, ending).unlink()
 
 
 def _written_draft(path: Path, content: bytes, ending: str, folders: set[Path]) -> Draft | OSError:

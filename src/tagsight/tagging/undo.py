@@ -92,7 +92,8 @@ def remove_drafts_of(run: int, journal: Journal) -> None:
         ...     remove_drafts_of(journal.begin("model", "txt", ending=".txt"), journal)
     """
     places = {folder for folder in journal.places(run) if folder.resolve() == folder}
-    remove_drafts(file for file in journal.unconfirmed(run) if file.parent in places)
+    files = (file for file in journal.unconfirmed(run) if file.parent in places)
+    remove_drafts(files, journal.draft_ending(run))
 
 
 def _check_place(file: Path, run: Run, places: Collection[Path]) -> None:

@@ -22,6 +22,7 @@ import json
 import os
 import zlib
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,6 +238,11 @@ class Journal(JournalFile):
             "SELECT sidecar FROM changes WHERE run = ? AND NOT made AND NOT undone", (run,)
         )
         return [Path(os.fsdecode(file)) for (file,) in rows if isinstance(file, bytes)]
+
+    def draft_ending(self, run: int) -> str:
+        """Return what the names of a run's drafts end with, and those of no other run."""
+        name = f"{run} {self.file.resolve()}"
+        return blake2b(os.fsencode(name), digest_size=4).hexdigest()
 
     def changes(self, run: int) -> list[int]:
         """Return the numbers of a run's changes that are not undone, the latest first.

@@ -271,7 +271,8 @@ class Writer:
         numbers = self.journal.note(self.run, [change.record for change in changes])
         problems: dict[Path, DataError | OSError] = {}
         made, undone = [], []
-        with drafts([(change.sidecar, change.edit.content) for change in changes]) as written:
+        contents = [(change.sidecar, change.edit.content) for change in changes]
+        with drafts(contents, self.journal.draft_ending(self.run)) as written:
             for number, change, draft in zip(numbers, changes, written, strict=True):
                 try:
                     _put_in_place(draft, change)
