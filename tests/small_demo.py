@@ -16,9 +16,9 @@ SCENES, PICTURES = 28, 2
 @contextmanager
 def small_demo() -> Iterator[None]:
     """Make the demo small during the block; it must draw in this process, with one worker."""
-    small = {"SCENES": SCENES, "PICTURES": PICTURES, "IMAGE_SIZE": 64, "EPOCHS": 1}
+    small = {"SCENES": SCENES, "PICTURES": PICTURES, "demo_recipe": tiny_recipe}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (small | {"demo_recipe": tiny_recipe}).items():
+        for name, value in small.items():
             patch.setattr(tagsight.demo.demo, name, value)
         patch.setattr("tagsight.demo.scenes.scene.SIZES", ((96, 64), (64, 96)))
         yield
@@ -27,4 +27,5 @@ def small_demo() -> Iterator[None]:
 def tiny_recipe(system: str, seed: int) -> Recipe:
     recipe = demo_recipe(system, seed)
     settings = recipe.settings.model_copy(update={"backbone": TINY})
-    return recipe.model_copy(update={"settings": settings})
+    training = recipe.training.model_copy(update={"image_size": 64, "epochs": 1})
+    return recipe.model_copy(update={"settings": settings, "training": training})

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from tagsight.runtime.device import Runtime
 
 SCENES = 700
-IMAGE_SIZE = 384
-EPOCHS = 12
 PICTURES = 8
 
 
@@ -81,22 +79,15 @@ def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
 
 
 def demo_recipe(system: str, seed: int) -> Recipe:
-    """Return the CPU recipe of a system, at the resolution and length of the demo.
+    """Return the recipe of a system for a processor, with another seed.
 
     Example:
         >>> recipe = demo_recipe("gcam", seed=1)
-        >>> recipe.name, recipe.training.image_size, recipe.training.epochs
-        ('gcam-demo', 384, 12)
+        >>> recipe.name, recipe.training.seed
+        ('gcam-cpu', 1)
     """
     recipe = RECIPES[f"{system}-cpu"]
-    changes = {"image_size": IMAGE_SIZE, "epochs": EPOCHS, "seed": seed}
-    return recipe.model_copy(
-        update={
-            "name": f"{system}-demo",
-            "training": recipe.training.model_copy(update=changes),
-            "source": f"{recipe.name} at {IMAGE_SIZE} pixels for {EPOCHS} epochs",
-        }
-    )
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
 
 
 def _measured(
@@ -142,7 +133,8 @@ def _summary(
     measured: list[Measured], annotations: Annotations, minutes: float, seed: int
 ) -> list[str]:
     sizes = annotations.split_sizes
-    encoders = " and ".join(measured[0].recipe.settings.backbone.encoders)
+    recipe = measured[0].recipe
+    encoders = " and ".join(recipe.settings.backbone.encoders)
     lines = [
         "# tagsight demo",
         "",
@@ -150,18 +142,19 @@ def _summary(
         f"{amount(len(annotations.names), 'label')}, "
         f"{sizes['train']} for training, {sizes['val']} for validation, "
         f"{sizes['test']} for the test; "
-        f"{IMAGE_SIZE} pixels, {encoders} from ImageNet weights, {EPOCHS} epochs.",
+        f"{recipe.training.image_size} pixels, {encoders} from ImageNet weights, "
+        f"{recipe.training.epochs} epochs.",
         "",
         "| on the test photos, in percent | mAP | 95 % interval | CF1 | pointing | energy in box "
         "| training minutes |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for recipe, spent, report in measured:
+    for trained, spent, report in measured:
         evidence = report["evidence"]
         low, high = report["mAP_interval"]
         interval = "none" if low is None else f"{low:.1f} to {high:.1f}"
         lines.append(
-            f"| {recipe.system} | {report['mAP']:.1f} | {interval} "
+            f"| {trained.system} | {report['mAP']:.1f} | {interval} "
             f"| {report['all_at_thresholds']['CF1']:.1f} | {evidence['pointing']:.1f} "
             f"| {evidence['energy_in_box']:.1f} | {spent:.1f} |"
         )
