@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tagsight.runtime.files import NEW, draft_of, sync
+from tagsight.runtime.files import NEW, draft_of, permissions, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,7 +130,7 @@ def _written_draft(path: Path, content: bytes, ending: str, folders: set[Path]) 
         if folder not in folders:
             folder.mkdir(parents=True, exist_ok=True)
             folders.add(folder)
-        mode = _mode(path)
+        mode = permissions(path)
         # Until it is in place, nobody else may read what may be private.
         handle = os.open(temporary, NEW, 0o666 if mode is None else 0o600)
     except OSError as error:
@@ -153,14 +152,6 @@ def _write(handle: int, content: bytes) -> None:
     if sys.platform == "linux":
         # That pages are no longer needed makes Linux write those that are not on the disk.
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _mode(path: Path) -> int | None:
-    """Return the permissions of a file; None where there is none."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return None
 
 
 def _synced_draft(draft: Draft | OSError) -> Draft | OSError:

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,10 +129,27 @@ def replacing(path: Path) -> Iterator[Path]:
         with naming(path, temporary):
             yield temporary
             sync(temporary)
-            temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+            mode = permissions(path)
+            temporary.chmod(0o666 & ~_umask() if mode is None else mode)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def permissions(path: Path) -> int | None:
+    """Return the permissions of a file; None where there is none.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "notes.txt"
+        ...     file.touch(0o600)
+        ...     oct(permissions(file)), permissions(file.with_name("other.txt"))
+        ('0o600', None)
+    """
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def draft_of(path: Path, ending: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.traits import Look, PhotoTraits
@@ -83,8 +84,9 @@ class KnownPhotos(CacheFile):
 
     def __init__(self, file: Path, limits: Limits, budget: int) -> None:
         self._limits = limits
-        if file.exists() and file.stat().st_size > budget:
-            remove_cache_file(file)
+        with suppress(FileNotFoundError):
+            if file.stat().st_size > budget:
+                remove_cache_file(file)
         super().__init__(file, _SETUP, _PROBES)
 
     def of_file(self, path: Path, size: int, modified: int) -> tuple[bytes, PhotoTraits] | None:
