@@ -30,6 +30,7 @@ EVIDENCE = {
     "energy_in_box": 50.0,
     "chance": 40.0,
     "consistency": {"flip": 10.0, "scale": 20.0, "quarter_turn": 90.0},
+    "consistency_photos": 4,
 }
 
 

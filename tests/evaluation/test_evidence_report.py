@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from tagsight.data.annotations import Annotations
 from tagsight.data.boxes import Boxes, PhotoBoxes
 from tagsight.errors import DataError
+from tagsight.evaluation import evidence_report
 from tagsight.evaluation.evidence_report import TRANSFORMS, find_pairs, measure_evidence
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import Recognition
@@ -78,6 +79,23 @@ def test_maps_that_show_just_the_objects_are_right_in_all(rows, boxes):
     assert report["source"] == "maps"
     assert report["chance"] == pytest.approx(CHANCE, abs=1e-3)
     json.dumps(report, allow_nan=False)
+
+
+def test_of_many_photos_some_are_compared_and_all_with_boxes_are_located(tmp_path, monkeypatch):
+    """Only these are opened: the others are gone."""
+    rows = collection(tmp_path, [("red",)] * 10)
+    monkeypatch.setattr(evidence_report, "COMPARED", 3)
+    for number in set(range(10)) - {0, 3, 6, 7, 8}:
+        rows.paths[number].unlink()
+    done = []
+    hit, missed = boxes_of({"7.png": {"red": PLACES["red"]}}), {"8.png": {"red": ELSEWHERE}}
+    both = boxes_of({"7.png": {"red": PLACES["red"]}} | missed)
+    report = measured(rows, both, progress=done.append)
+    assert (report["pointing"], report["pairs"], report["consistency_photos"]) == (50, 2, 3)
+    assert done[-1] == 9
+    assert measured(rows, hit)["pointing"] == 100
+    rows.paths[7].unlink()
+    assert measured(rows, None)["consistency"] == report["consistency"]
 
 
 def test_fitted_photos_are_measured_without_their_padding(rows, boxes):
@@ -161,7 +179,7 @@ def test_photos_without_boxes_are_passed_over_in_every_batch(tmp_path):
 
 def test_maps_made_cell_by_cell_follow_flip_and_quarter_turn_exactly(rows):
     report = measured(rows, None)
-    assert report.keys() == {"source", "consistency"}, "without boxes"
+    assert report.keys() == {"source", "consistency", "consistency_photos"}, "without boxes"
     errors = report["consistency"]
     assert errors.keys() == set(TRANSFORMS)
     assert errors["flip"] == errors["quarter_turn"] == 0

@@ -83,8 +83,10 @@ def test_where_scores_only_rank_nothing_is_told_of_one_half(report):
 
 def test_evidence_is_told_with_what_chance_would_give_and_retrieval_in_a_line(report):
     report["evidence"] = {"source": "maps", "consistency": {"flip": 2.0, "quarter_turn": 30.0}}
+    report["evidence"]["consistency_photos"] = 256
     *_, errors = report_lines(report)
-    assert errors == "evidence (maps): error of the maps under flip 2.0, quarter turn 30.0"
+    told = "error of the maps under flip 2.0, quarter turn 30.0; 256 photos"
+    assert errors == f"evidence (maps): {told}"
     report["evidence"] |= {"pointing": 80.0, "pointing_interval": [75.0, 85.0]}
     report["evidence"] |= {"energy_in_box": 60.0, "energy_in_box_interval": [55.0, 65.0]}
     report["evidence"] |= {"chance": 35.0, "pairs": 1500}

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 TRANSFORMS: tuple[Transform, ...] = ("flip", "scale", "quarter_turn")
 MapSource = Literal["maps", "grad-cam"]
 
+COMPARED = 256
+"""Photos whose maps are compared with those of the same photos transformed, three times each. More
+would tell no more, and cost most of the time of an evaluation."""
+
 
 class Pairs(NamedTuple):
     """Pairs of a photo and a present label with bounding boxes.
@@ -101,6 +105,9 @@ def measure_evidence(
 ) -> dict[str, object]:
     """Measure the evidence maps of a split, in percent.
 
+    Consistency is measured on at most 256 photos, evenly spaced over the split, and localisation on
+    all photos with boxes; others are not opened.
+
     Args:
         model: On the runtime's device.
         annotations: The split, its labels matched to the model's.
@@ -108,12 +115,13 @@ def measure_evidence(
         pairs: Boxes of objects (`find_pairs`); without them only the consistency is measured.
         source: The system's own maps, or Grad-CAM's of the same network.
         seed: Seed of the bootstrap over photos.
-        progress: Called with the number of photos done.
+        progress: Called with the number of photos done or passed over.
 
     Returns:
         ``consistency``: by transform, the error of the maps relative to their variance, mean over
-        photos. With boxes also ``pointing`` and ``energy_in_box``, means over labels with 95 %
-        intervals; ``chance``, the value of both for uniform maps; ``pairs``; and ``per_label``.
+        ``consistency_photos``. With boxes also ``pointing`` and ``energy_in_box``, means over
+        labels with 95 % intervals; ``chance``, the value of both for uniform maps; ``pairs``; and
+        ``per_label``.
 
     Example:
         >>> import tagsight as ts
@@ -126,27 +134,30 @@ def measure_evidence(
         ['flip', 'quarter_turn', 'scale']
     """
     training = model.recipe.training
-    photos = evaluation_photos(annotations.paths, training, runtime)
+    compared = _evenly_spaced(len(annotations), COMPARED)
+    rows = (compared if pairs is None else torch.cat([compared, pairs.photos])).unique()
+    photos = evaluation_photos([annotations.paths[row] for row in rows], training, runtime)
     placed = None if pairs is None else pairs.on_maps(training.image_size, training.resize)
     maps_of = map_source(model.system, len(model.labels), runtime, source)
     errors: list[Tensor] = []
     located: list[Tensor] = []
-    start = 0
-    for batch in evaluation_batches(photos, runtime.photos_at_once, runtime.workers):
+    batches = evaluation_batches(photos, runtime.photos_at_once, runtime.workers)
+    for batch, here in zip(batches, rows.split(runtime.photos_at_once), strict=True):
         images = on_device(batch, runtime)
         maps = maps_of(images)
-        errors.append(_errors(maps_of, images, maps))
+        if len(some := torch.isin(here, compared).nonzero().flatten()):
+            errors.append(_errors(maps_of, images[some.to(images.device)], maps[some]))
         if pairs is not None and placed is not None:
-            here = (pairs.photos >= start) & (pairs.photos < start + len(batch))
-            chosen = maps[pairs.photos[here] - start, pairs.labels[here]]
-            located.append(_locate(chosen, placed.boxes[here], placed.photos[here]))
-        start += len(batch)
+            boxed = torch.isin(pairs.photos, here)
+            chosen = maps[torch.searchsorted(here, pairs.photos[boxed]), pairs.labels[boxed]]
+            located.append(_locate(chosen, placed.boxes[boxed], placed.photos[boxed]))
         if progress is not None:
-            progress(start)
+            progress(int(here[-1]) + 1)
     means = torch.cat(errors).nanmean(0).tolist()
     report: dict[str, object] = {
         "source": source,
         "consistency": {t: percent(mean) for t, mean in zip(TRANSFORMS, means, strict=True)},
+        "consistency_photos": len(compared),
     }
     if pairs is not None:
         report |= _located(pairs, torch.cat(located), annotations.names, seed)
@@ -222,6 +233,12 @@ def map_source(
             return grad_cam(system, images, range(labels)).float().cpu()
 
     return own if source == "maps" else from_gradients
+
+
+def _evenly_spaced(length: int, most: int) -> Tensor:
+    """Return at most so many rows out of so many: ``(n,)`` int, ascending."""
+    count = min(length, most)
+    return torch.arange(count) * length // count
 
 
 def _errors(maps_of: Callable[[Tensor], Tensor], images: Tensor, maps: Tensor) -> Tensor:

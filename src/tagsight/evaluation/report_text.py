@@ -161,7 +161,8 @@ def _evidence_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
         f"{transform.replace('_', ' ')} {_value(error)}"
         for transform, error in evidence["consistency"].items()
     )
-    yield f"evidence ({evidence['source']}): error of the maps under {errors}"
+    count = amount(evidence["consistency_photos"], "photo")
+    yield f"evidence ({evidence['source']}): error of the maps under {errors}; {count}"
     for key, name in (("pointing", "pointing"), ("energy_in_box", "energy in boxes")):
         if key in evidence:
             yield (
