@@ -34,7 +34,7 @@ def main(file: Path) -> None:
     for seed in range(SEEDS):
         targets, changed = flipped(photos.targets, SHARE, seed)
         fitted = fit_heads(photos.embeddings, targets, prior=prior, groups=photos.twins)
-        scores = fitted.decision.scores(fitted.held_out)
+        scores = fitted.calibrated(fitted.held_out)
         errors = find_label_errors(scores, targets, twins=photos.twins)
         hits = np.array([changed[error.row, error.label] for error in errors])
         ours.append((hits[:FIRST].mean(), hits[:RECALLED].sum() / changed.sum()))

@@ -6,7 +6,13 @@ import torch
 
 from tagsight.metrics.classification import average_precision
 from tagsight.training.head_quality import FEWEST_MEASURED, advice, head_quality
-from tagsight.training.heads import Basis, FittedHeads, Heads, fit_heads
+from tagsight.training.heads import (
+    FEWEST_CALIBRATED,
+    Basis,
+    FittedHeads,
+    Heads,
+    fit_heads,
+)
 from tagsight.training.label_prior import LabelPrior
 
 PHOTOS, LABELS, LENGTH = 240, 3, 16
@@ -222,6 +228,29 @@ def test_a_name_that_misleads_is_not_trusted_for_long():
     right, wrong = fit_heads(photos, targets.repeat(2, axis=1), prior=both).heads.trust
     assert right > 0.7
     assert wrong < 0.2
+
+
+@pytest.mark.parametrize("judged", [3, 5, 19])
+def test_a_few_judgements_do_not_make_all_scores_alike(judged):
+    """Neither those of a label that has none, nor those of the judged one."""
+    for seed in range(6):
+        photos, targets, prior = drawn_names(seed)
+        both = prior._replace(matches=torch.cat([prior.matches, ~prior.matches]))
+        few = np.full((len(photos), 2), -1, np.int8)
+        few[:judged, 0] = targets[:judged, 0]
+        few[0, 0] = 1 - few[1, 0]  # both kinds
+        fitted = fit_heads(photos, few, prior=both)
+        said = 1 / (1 + np.exp(-both.logits(photos)))
+        np.testing.assert_allclose(fitted.scores(photos)[:, 1], said[:, 1], atol=0.05)
+        assert (fitted.temperature == 1).all()
+
+
+def test_a_label_with_enough_judgements_is_calibrated(embeddings, targets):
+    some = targets.copy()
+    some[FEWEST_CALIBRATED - 1 :, 1] = -1
+    fitted = fit_heads(embeddings, some)
+    assert fitted.temperature[1] == 1
+    assert fitted.temperature[0] == fitted.temperature[2] != 1
 
 
 @pytest.mark.parametrize("directions", [8, LENGTH])

@@ -55,6 +55,7 @@ def fit_decision(
     objective: str = "f1",
     probabilities: bool = True,
     one_of: Sequence[OneOf] = (),
+    temperature: float | None = None,
 ) -> Decision:
     """Fit temperature and thresholds on the validation split.
 
@@ -77,6 +78,7 @@ def fit_decision(
         probabilities: Whether the system's logits are log-odds (`System.probabilities`).
         one_of: Groups of labels that exclude each other. Of one that a photo always has a label of,
             the label with the highest score is predicted, whatever it is: its thresholds are 0.
+        temperature: That of logits that are calibrated already; by default it is fitted.
 
     Raises:
         DataError: If the objective is neither, or no target is known.
@@ -91,11 +93,12 @@ def fit_decision(
     value = _parsed(objective)
     _check(logits, targets, names)
     logits, targets = logits.detach().cpu(), targets.cpu()
-    temperature = (
-        _temperature(logits, targets, one_of)
-        if probabilities
-        else _widest_temperature(logits, targets)
-    )
+    if temperature is None:
+        temperature = (
+            fit_temperature(logits, targets, one_of)
+            if probabilities
+            else _widest_temperature(logits, targets)
+        )
     uncut = replace(Decision.default(len(names), one_of), temperature=temperature)
     if one_of:
         known = logits.double().where(targets >= 0, 0)
@@ -139,7 +142,20 @@ def _row_blocks(logits: Tensor, targets: Tensor) -> Iterator[tuple[Floats, NDArr
         yield values[part].astype(np.float64), known[part].astype(np.int8)
 
 
-def _temperature(logits: Tensor, targets: Tensor, one_of: Sequence[OneOf]) -> float:
+def fit_temperature(logits: Tensor, targets: Tensor, one_of: Sequence[OneOf] = ()) -> float:
+    """Fit the temperature of `fit_decision` alone.
+
+    Args:
+        logits: ``(N, L)`` float, log-odds.
+        targets: ``(N, L)`` int in {1, 0, -1}, some of them known.
+        one_of: Groups of labels that exclude each other.
+
+    Example:
+        >>> logits = torch.tensor([[6.0], [6.0], [6.0], [6.0], [-6.0]])
+        >>> round(fit_temperature(logits, torch.tensor([[1], [1], [1], [0], [0]])), 1)
+        4.3
+    """
+
     def slope(inverse: float) -> float:
         """Derive the loss with respect to the inverse temperature, at its logarithm."""
 

@@ -94,7 +94,7 @@ class Examiner:
         if np.isnan(fitted.held_out).all():
             msg = "expected photos with known labels to compare, got fewer than two"
             raise DataError(msg)
-        scores = fitted.decision.scores(fitted.held_out)
+        scores = fitted.calibrated(fitted.held_out)
         return find_label_errors(scores, targets, twins=twins), fitted.heads
 
     def twins(

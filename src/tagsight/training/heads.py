@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tagsight.checkpoint.decision import Decision
-from tagsight.checkpoint.thresholds import fit_decision
+from tagsight.checkpoint.thresholds import fit_decision, fit_temperature
 from tagsight.data.splits.split import stratified_split
 from tagsight.nn.class_activation import smoothed
 from tagsight.training.head_fit import (
@@ -43,6 +43,11 @@ BASIS_ROWS = 5_000
 
 RIDGE = 1e-3
 """Share of the squared length of photos by which a regression on few of them is kept defined."""
+
+FEWEST_CALIBRATED = 20
+"""Held-out photos with a known target from which a label's logits have a temperature. Logits of
+fewer lean away from their targets, as the heads of a fold have seen more of the other kind: their
+temperature would be that of chance, and the scores of all photos near 0.5."""
 
 RESAMPLES = 200
 """Resamples of the intervals of quality: few, as they are computed after each update."""
@@ -163,13 +168,16 @@ class FittedHeads:
 
     Args:
         heads: Fitted to all judged photos.
-        decision: Thresholds and temperature, fitted to the held-out logits.
+        temperature: ``(L,)`` float64, divisor of the logits of a label; 1 where fewer than
+            `FEWEST_CALIBRATED` photos were held out, and else the one that suits all these labels.
+        decision: Thresholds, fitted to the held-out logits after this temperature.
         held_out: ``(N, L)`` float32, the logit of each photo by heads that were fitted without its
             fold; NaN for photos without a known target.
         quality: Of each label.
     """
 
     heads: Heads
+    temperature: NDArray[np.float64]
     decision: Decision
     held_out: NDArray[np.float32]
     quality: tuple[LabelQuality, ...]
@@ -189,7 +197,12 @@ class FittedHeads:
             >>> bool(scores[0, 0] > 0.9 > 0.1 > scores[1, 0])
             True
         """
-        return self.decision.scores(self.logits(embeddings))
+        return self.calibrated(self.logits(embeddings))
+
+    def calibrated(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Convert logits ``(M, L)`` to scores, such as those that were held out; NaN stays NaN."""
+        with np.errstate(invalid="ignore"):
+            return self.decision.scores(logits / self.temperature)
 
 
 def fit_heads(
@@ -246,9 +259,11 @@ def fit_heads(
     added = fitted_heads(photos, prior, before)
     measured = _held_out(photos, prior, _fold_numbers(known, folds, judged, groups))
     held_out[judged] = measured.numpy()
+    temperature, decision = _calibration(measured, known)
     return FittedHeads(
         Heads.outside(basis, added, prior),
-        _decision(measured, known),
+        temperature,
+        decision,
         held_out,
         head_quality(measured, known, resamples=RESAMPLES),
     )
@@ -308,12 +323,18 @@ def _fold_numbers(
     return torch.tensor([int(name) for name in names])
 
 
-def _decision(held_out: Tensor, targets: Tensor) -> Decision:
+def _calibration(held_out: Tensor, targets: Tensor) -> tuple[NDArray[np.float64], Decision]:
+    """Fit a temperature to the labels with enough held-out photos, and thresholds to all."""
     known = targets.masked_fill(held_out.isnan(), -1)
     names = [str(label) for label in range(targets.shape[1])]
+    temperature = np.ones(len(names))
     if not bool((known >= 0).any()):
-        return Decision.default(len(names))
-    return fit_decision(held_out, known, names=names)
+        return temperature, Decision.default(len(names))
+    enough = (known >= 0).sum(0) >= FEWEST_CALIBRATED
+    if bool(enough.any()):
+        temperature[enough.numpy()] = fit_temperature(held_out[:, enough], known[:, enough])
+    logits = held_out / torch.from_numpy(temperature)
+    return temperature, fit_decision(logits, known, names=names, temperature=1.0)
 
 
 def _check(embeddings: NDArray[np.float32], targets: NDArray[np.int8]) -> None:

@@ -177,8 +177,7 @@ class Learner:
             groups=self.twins()[rows],
         )
         held_out = np.full(targets.shape, np.nan, np.float32)
-        with np.errstate(invalid="ignore"):  # rows that no fold has held out are nan
-            held_out[rows] = fitted.decision.scores(fitted.held_out)
+        held_out[rows] = fitted.calibrated(fitted.held_out)
         return Learned(
             1 if before is None else before.revision + 1,
             of,
