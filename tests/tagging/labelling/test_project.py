@@ -151,6 +151,28 @@ def test_photos_that_change_come_and_go_keep_their_judgements(place):
         assert project.judged([1, 2, 3]) == [{label: 1}, {label: 1}, {}]
 
 
+def test_judgements_of_photos_that_are_gone_do_not_keep_a_label_from_being_removed(place):
+    for name in ("a.jpg", "b.jpg"):
+        (place[1] / name).write_bytes(b"1")
+    with Project(*place) as project:
+        project.photos.search(lambda: None)
+        label = project.labels.make("blurred").id
+        project.judge([1], label, 1, "me")
+        project.judge([2], label, 0, "me")
+        (place[1] / "a.jpg").unlink()
+        project.photos.search(lambda: None)
+        assert project.counts().tolist() == [[0, 1]]
+        with pytest.raises(DataError, match="with 1: take them back"):
+            project.remove_label(label)
+        project.photos.note_read([], [(2, "cannot be decoded")])
+        assert project.counts().tolist() == [[0, 0]]
+        project.remove_label(label)
+        (place[1] / "a.jpg").write_bytes(b"1")
+        project.photos.search(lambda: None)
+        assert project.labels.make("blurred").id == label
+        assert project.judged([1]) == [{label: 1}]
+
+
 def test_labels_have_free_keys_and_are_removed_only_without_judgements(place):
     with filled(place) as project:
         labels = project.labels

@@ -170,6 +170,12 @@ class Photos:
         with self._database.reading() as connection:
             return np.fromiter((number for (number,) in connection.execute(query)), np.int64)
 
+    def missing(self) -> NDArray[np.int64]:
+        """Return the ids of the other photos: those that are gone, and the unusable ones."""
+        query = "SELECT id FROM photos WHERE gone OR problem IS NOT NULL ORDER BY id"
+        with self._database.reading() as connection:
+            return np.fromiter((number for (number,) in connection.execute(query)), np.int64)
+
     def left_out(self, limit: int) -> list[tuple[str, str]]:
         """Return paths of photos that are there and cannot be used, and why, in their order.
 

@@ -117,10 +117,16 @@ class Project:
             ]
 
     def counts(self) -> NDArray[np.int64]:
-        """Count the photos with and without each label: ``(labels, 2)``, present and absent."""
+        """Count the photos with and without each label: ``(labels, 2)``, present and absent.
+
+        Photos that are gone or cannot be used do not count: nobody sees their judgements.
+        """
         with self.database.reading():
             table = self._judgements.table(self.photos.count, self.labels.count)
-            return np.stack([(table == 1).sum(0), (table == 0).sum(0)], 1)
+            missing = self.photos.missing() - 1
+            return np.stack(
+                [(table == value).sum(0) - (table[missing] == value).sum(0) for value in (1, 0)], 1
+            )
 
     def judge(
         self, photos: Iterable[int], label: int, value: int, person: str, key: str | None = None
@@ -171,7 +177,9 @@ class Project:
             return self._judgements.since(revision, limit)
 
     def remove_label(self, number: int) -> None:
-        """Remove a label of which nothing is said.
+        """Remove a label by which no photo that is there is judged.
+
+        Judgements of photos that are gone are kept, for when a label of this name is made again.
 
         Raises:
             UnknownIdError: If there is none.
