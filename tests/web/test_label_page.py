@@ -368,6 +368,77 @@ def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
     assert re.fullmatch(r"tagsight train \S+ --out \S+", command)
 
 
+def test_what_is_typed_finds_labels_below_their_parents_and_says_what_enter_does(open_page):
+    page = open_page()
+    for name in ("animal", "animal/big dog", "toy/dog"):
+        make_label(page, name)
+    press(page, "n")
+    rows = page.locator("#label-list li:visible bdi")
+    hint = page.locator("#new-hint")
+    for typed, said in (
+        ("/", ""),
+        ("Toy/ Dog", "Enter makes a label besides “toy/dog”."),
+        (" toy / dog/", "Enter takes this label in hand."),
+        ("dog", "Enter makes this label."),
+    ):
+        page.fill("#new-name", typed)
+        assert hint.inner_text() == said
+    assert rows.all_inner_texts() == ["animal", "big dog", "toy", "dog"]
+    press(page, "ArrowDown", "Enter")
+    page.locator("#hand", has_text="animal/big dog").wait_for()
+    press(page, "n")
+    page.keyboard.type("toy")
+    press(page, "Escape")
+    assert rows.count() == 4
+    assert page.input_value("#new-name") == ""
+
+
+def test_arrows_have_keys_act_on_photos_again_whatever_was_pressed_last(open_page):
+    page = open_page()
+    make_label(page, "dog")
+    page.click("#write-button")
+    press(page, "Escape")
+    assert page.evaluate("document.activeElement.id") == "write-button"
+    press(page, "ArrowRight", "Enter")
+    page.locator(".where", has_text=f"1 of {PHOTOS}").wait_for()
+    page.locator(".sheet-of-photo.loaded").wait_for()
+    page.click("[aria-label='Evidence (e)']")
+    press(page, "ArrowRight", "Enter")
+    page.locator("#viewer").wait_for(state="hidden")
+    page.locator("#cell-1.current").wait_for()
+
+
+def test_a_zoomed_photo_is_moved_by_keys(open_page):
+    page = open_page()
+    press(page, "Escape", "ArrowRight", "Enter")
+    page.locator(".sheet-of-photo.loaded").wait_for()
+    press(page, "+", "+", "+")
+    sheet = page.locator(".sheet-of-photo")
+    before = sheet.bounding_box()
+    press(page, "Shift+ArrowLeft", "Shift+ArrowUp")
+    after = sheet.bounding_box()
+    assert after["x"] > before["x"]
+    assert after["y"] > before["y"]
+    press(page, "0", "Shift+ArrowRight")
+    page.locator(".where", has_text=f"2 of {PHOTOS}").wait_for()
+
+
+def test_photos_that_are_undone_or_redone_are_selected_to_be_judged_otherwise(open_page):
+    page = open_page()
+    make_label(page, "dog")
+    page.locator("#cell-2 .picture").click()
+    page.locator("#cell-5 .picture").click(modifiers=["Shift"])
+    press(page, "r")
+    has_state(page, 5, "dog absent")
+    for key, said in (("u", "Undone"), ("Shift+U", "Redone")):
+        press(page, "Escape", key)
+        told(page, f"{said}: dog on 4 photos")
+        assert selected(page) == [2, 3, 4, 5]
+    press(page, "a")
+    has_state(page, 2, "dog present")
+    has_state(page, 5, "dog present")
+
+
 def test_any_number_of_photos_needs_few_elements(visit, album, tmp_path):
     many = tmp_path / "many"
     many.mkdir()
@@ -416,6 +487,8 @@ def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, album, t
         (folder / "there.png").unlink()
         page.locator("#cell-0").dblclick()
         page.locator(".sheet-of-photo.broken").wait_for()
+        press(page, "b")
+        assert page.locator(".region").count() == 0, "there is nothing to look for"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -145,7 +145,7 @@ export class Desk {
 
   #actions() {
     const zoom = (grow) => () => (this.viewer.open ? (grow ? this.viewer.zoom.in() : this.viewer.zoom.out()) : this.#resize(grow ? 24 : -24));
-    const step = (count) => (event) => this.#step(count(), event.shiftKey);
+    const step = (count, x = 0, y = 0) => (event) => (event.shiftKey && this.viewer.pan(x, y)) || this.#step(count(), event.shiftKey);
     const actions = {
       a: () => this.#verdict(1),
       r: () => this.#verdict(0),
@@ -166,10 +166,10 @@ export class Desk {
       Enter: () => (this.viewer.open ? this.#closeViewer() : this.#open(this.selection.current)),
       " ": () => (this.viewer.open ? this.#closeViewer() : this.selection.toggle(this.selection.current)),
       Escape: () => this.#escape(),
-      ArrowLeft: step(() => -1),
-      ArrowRight: step(() => 1),
-      ArrowUp: step(() => -(this.viewer.open ? 1 : this.grid.columns)),
-      ArrowDown: step(() => (this.viewer.open ? 1 : this.grid.columns)),
+      ArrowLeft: step(() => -1, 1, 0),
+      ArrowRight: step(() => 1, -1, 0),
+      ArrowUp: step(() => -(this.viewer.open ? 1 : this.grid.columns), 0, 1),
+      ArrowDown: step(() => (this.viewer.open ? 1 : this.grid.columns), 0, -1),
       PageUp: step(() => -this.grid.screen),
       PageDown: step(() => this.grid.screen),
       Home: step(() => -Infinity),
@@ -215,6 +215,7 @@ export class Desk {
   #step(count, extend) {
     const { selection, list } = this;
     const last = (list.total ?? 0) - 1;
+    this.#focusPhotos();
     if (this.viewer.open) return this.#go(Math.abs(count) === Infinity ? (count < 0 ? 0 : last) : this.viewer.index + Math.sign(count));
     if (list.total === null) return this.keys.after(list.need(0, 0).then(() => list === this.list && list.total && this.#step(count, extend)));
     if (last < 0) return undefined;
@@ -263,8 +264,13 @@ export class Desk {
   /** Uncover the photos, on which the keys act from then on. */
   #closePanel() {
     document.body.classList.remove("with-panel");
-    if (this.viewer.open) this.viewer.stage.focus({ preventScroll: true });
-    else byId("grid").focus({ preventScroll: true });
+    this.#focusPhotos();
+  }
+
+  /** Have Enter and space act on photos, not on the button that was used last. */
+  #focusPhotos() {
+    const place = this.viewer.open ? this.viewer.stage : byId("grid");
+    if (!place.contains(document.activeElement)) place.focus({ preventScroll: true });
   }
 
   #escape() {
@@ -285,11 +291,16 @@ export class Desk {
     this.keys.after(list.need(place, place).then(() => list === this.list && list.at(place) === photo && this.#show(place)));
   }
 
+  /** Show the photos whose judgements were undone or redone, selected so that they can be judged. */
   #goBackTo(photos) {
-    const index = photos.length ? this.list.indexOf(photos[0]) : -1;
-    if (index < 0) return;
-    if (this.viewer.open) this.#go(index);
-    else this.#show(index);
+    const places = photos.map((photo) => this.list.indexOf(photo)).filter((place) => place >= 0);
+    if (!places.length) return;
+    if (this.viewer.open) this.#go(places[0]);
+    else if (places.length === 1) this.#show(places[0]);
+    else {
+      this.selection.chooseAll(places);
+      this.grid.reveal(places[0]);
+    }
   }
 
   /** Select a photo and bring it into sight. */

@@ -65,11 +65,11 @@ export class Judging extends EventTarget {
   #sent({ entry, answer }) {
     this.take(answer.changes ?? []);
     if (entry.path === "judgements") return;
-    const what = entry.path === "undo" ? "Undone" : "Done again";
+    const what = entry.path === "undo" ? "Undone" : "Redone";
     const count = answer.photos?.length ?? 0;
-    if (!count) this.#tell(entry.path === "undo" ? "Nothing to undo." : "Nothing to do again.");
-    else this.#tell(`${what}: ${this.project.find(answer.label)?.name ?? "labels"} on ${amount(count, "photo")}`);
     this.dispatchEvent(new CustomEvent("returned", { detail: answer.photos ?? [] }));
+    if (!count) this.#tell(`Nothing to ${entry.path}.`);
+    else this.#tell(`${what}: ${this.project.find(answer.label)?.name ?? "labels"} on ${amount(count, "photo")}`);
   }
 
   #refused({ entry, error }) {

@@ -4,7 +4,7 @@ const KEPT = "tagsight-keys";
 
 export const KEY_GROUPS = [
   ["Judge", [["a", "present: accept"], ["r", "absent: reject"], ["x", "not judged"], ["1–9", "present, again: not judged; for the label of this key"], ["u", "undo"], ["U", "redo"]]],
-  ["Choose", [["← ↑ ↓ →", "move"], ["shift+arrows", "select more"], ["space", "select or leave out"], ["ctrl+a", "select all, up to 5,000"], ["enter", "open the photo"], ["esc", "back, or select nothing"]]],
+  ["Choose", [["← ↑ ↓ →", "move"], ["shift+arrows", "select more, or move a zoomed photo"], ["space", "select or leave out"], ["ctrl+a", "select all, up to 5,000"], ["enter", "open the photo"], ["esc", "back, or select nothing"]]],
   ["Look", [["j k", "next or previous label"], ["n", "new label"], ["q", "choose a queue"], ["o", "new order"], ["+ − 0", "larger, smaller, whole"], ["e", "evidence"], ["b", "find such a region"], ["?", "this list"]]],
 ];
 
@@ -44,7 +44,7 @@ export class Keys {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const field = target.closest("input, textarea, select");
     const chosen = field !== null && CHOICES.has(field.type);
-    if (field && !chosen) return key === "Escape" ? target.blur() : undefined;
+    if (field && !chosen) return key === "Escape" ? this.#leave(target) : undefined;
     if (event.ctrlKey || event.metaKey) return this.#withControl(event);
     if (event.altKey) return undefined;
     const onPhotos = target.closest("[role=listbox], .stage") !== null || target === document.body;
@@ -54,6 +54,13 @@ export class Keys {
     const digit = /^Digit([1-9])$/.exec(event.code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
     if (digit && (/^[1-9]$/.test(key) || !this.actions[key])) return this.#act("digit", event, digit);
     return this.#act(key, event);
+  }
+
+  /** Leave a field; what was typed to search is forgotten, so that all is shown again. */
+  #leave(field) {
+    field.value = "";
+    field.dispatchEvent(new Event("input"));
+    field.blur();
   }
 
   #withControl(event) {

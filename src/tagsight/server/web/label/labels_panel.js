@@ -25,7 +25,7 @@ export class LabelsPanel extends EventTarget {
     });
     byId("new-name").addEventListener("input", () => this.#showTyped());
     byId("new-name").addEventListener("keydown", (event) => {
-      const first = event.key === "ArrowDown" && byId("label-list").querySelector("li:not([hidden]) .take");
+      const first = event.key === "ArrowDown" && byId("label-list").querySelector("li.found .take");
       if (!first) return;
       event.preventDefault();
       first.focus();
@@ -72,8 +72,13 @@ export class LabelsPanel extends EventTarget {
     byId("new-name").select();
   }
 
+  /** The name that is typed, as a label has it. */
+  get #typed() {
+    return byId("new-name").value.trim().replace(/\s*\/[\s/]*/g, "/").replace(/^\/|\/$/g, "");
+  }
+
   async #make() {
-    const name = byId("new-name").value.trim().replace(/\s*\/[\s/]*/g, "/").replace(/^\/|\/$/g, "");
+    const name = this.#typed;
     if (!name) return;
     try {
       await this.project.make(name);
@@ -88,11 +93,20 @@ export class LabelsPanel extends EventTarget {
   /** Show the labels whose names have what is typed, and say what Enter does. */
   #showTyped() {
     const { labels } = this.project;
-    const typed = byId("new-name").value.trim();
-    const same = labels.some((label) => label.name === typed);
-    const enter = same ? "Enter takes this label in hand." : "Enter makes this label.";
-    byId("new-hint").textContent = typed ? enter : labels.length ? "" : "Type what to look for, and press Enter.";
-    for (const line of byId("label-list").children) line.hidden = !line.dataset.name.includes(typed.toLowerCase());
+    const name = this.#typed;
+    const alike = labels.filter((label) => label.name.toLowerCase() === name.toLowerCase());
+    const same = alike.some((label) => label.name === name);
+    const other = alike.length ? `Enter makes a label besides “${alike[0].name}”.` : "Enter makes this label.";
+    const enter = same ? "Enter takes this label in hand." : other;
+    byId("new-hint").textContent = name ? enter : labels.length ? "" : "Type what to look for, and press Enter.";
+    let below = Infinity; // of a label that is found, the parents above it are shown, too
+    for (const line of [...byId("label-list").children].reverse()) {
+      const depth = Number(line.style.getPropertyValue("--depth"));
+      const found = line.dataset.name.includes(name.toLowerCase());
+      line.classList.toggle("found", found);
+      line.hidden = !found && !(depth < below);
+      if (!line.hidden) below = depth;
+    }
   }
 
   #node({ name, depth, label }) {

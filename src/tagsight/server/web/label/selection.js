@@ -50,6 +50,13 @@ export class Selection extends EventTarget {
     this.#changed();
   }
 
+  /** Select several photos that are loaded. */
+  chooseAll(indices) {
+    this.#move(indices[0], indices[0]);
+    this.ids = new Set(this.#idsOf(indices));
+    this.#changed();
+  }
+
   toggle(index) {
     this.#move(index, index);
     for (const id of this.#idsOf([index])) if (!this.ids.delete(id)) this.ids.add(id);

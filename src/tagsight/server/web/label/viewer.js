@@ -65,7 +65,10 @@ export class Viewer extends EventTarget {
     const score = this.photo.score ?? null;
     this.name.textContent = this.photo.name;
     this.where.textContent = `${(this.index + 1).toLocaleString("en")} of ${this.list.total.toLocaleString("en")}${score === null || !label ? "" : ` · ${label.name} ${percent(score)}`}`;
-    this.evidence.show(this.sheet.classList.contains("broken") ? null : this.photo, label, this.modelRevision);
+    const broken = this.sheet.classList.contains("broken");
+    this.boxButton.disabled = broken;
+    if (broken) this.drawBox(false);
+    this.evidence.show(broken ? null : this.photo, label, this.modelRevision);
     this.#showStrip();
   }
 
@@ -77,6 +80,13 @@ export class Viewer extends EventTarget {
     this.describe();
   }
 
+  /** Move a photo that is zoomed by an eighth of the stage; return whether it is. */
+  pan(x, y) {
+    if (!this.open || this.zoom.scale === 1) return false;
+    this.zoom.move((x * this.stage.clientWidth) / 8, (y * this.stage.clientHeight) / 8);
+    return true;
+  }
+
   showEvidence(on = !this.evidence.on) {
     this.evidence.on = on;
     this.evidenceButton.setAttribute("aria-pressed", String(on));
@@ -84,7 +94,7 @@ export class Viewer extends EventTarget {
   }
 
   drawBox(on = !this.region.on) {
-    if (on === this.region.on) return;
+    if (on === this.region.on || (on && this.boxButton.disabled)) return;
     this.region.switch(on);
     this.boxButton.setAttribute("aria-pressed", String(on));
     this.hint.replaceChildren(...(on ? ["Draw a box around what to look for.", element("span", { class: "by-keys" }, " With the keys: arrows move the box, shift with arrows sizes it, Enter searches.")] : []));
