@@ -370,7 +370,7 @@ def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
 
 def test_what_is_typed_finds_labels_below_their_parents_and_says_what_enter_does(open_page):
     page = open_page()
-    for name in ("animal", "animal/big dog", "toy/dog"):
+    for name in ("animal", "animal/big dog", "toy/dog", "zebra"):
         make_label(page, name)
     press(page, "n")
     rows = page.locator("#label-list li:visible bdi")
@@ -389,7 +389,7 @@ def test_what_is_typed_finds_labels_below_their_parents_and_says_what_enter_does
     press(page, "n")
     page.keyboard.type("toy")
     press(page, "Escape")
-    assert rows.count() == 4
+    assert rows.count() == 5
     assert page.input_value("#new-name") == ""
 
 
@@ -470,6 +470,12 @@ def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, album, t
     with labelling(tmp_path / "nothing", folder) as server:
         page = visit(server.address, ready="#empty:has-text('There is no photo in album.')")
         assert page.locator("#left-out").is_hidden()
+        make_label(page, "dog")
+        press(page, "Control+a", "End", "a", "q")
+        page.locator("#queue-dialog .choice", has_text="Unlike anything judged").click()
+        page.locator("#fresh").wait_for()
+        page.locator("#empty", has_text="There is no photo in album.").wait_for()
+        assert page.locator("#trouble").is_hidden()
     (folder / "cut.jpg").write_bytes(b"no photo")
     (folder / " in front.jpg").write_bytes(b"no photo")
     with labelling(tmp_path / "project", folder) as server:
@@ -489,6 +495,17 @@ def test_an_empty_folder_and_photos_that_cannot_be_used_are_told(visit, album, t
         page.locator(".sheet-of-photo.broken").wait_for()
         press(page, "b")
         assert page.locator(".region").count() == 0, "there is nothing to look for"
+
+
+def test_the_only_photo_has_none_to_compare_a_region_with(visit, tmp_path):
+    with labelling(tmp_path / "project", save_album(tmp_path / "album", 1)) as server:
+        page = visit(server.address, ready=READY)
+        page.locator("#progress").wait_for(state="hidden")
+        make_label(page, "dog")
+        press(page, "ArrowRight", "a", "Enter")
+        page.locator(".sheet-of-photo.loaded").wait_for()
+        press(page, "b", "Enter")
+        page.locator("#empty", has_text="no other photo to compare with 000-red.png").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -162,7 +162,7 @@ export class Desk {
       b: () => this.viewer.open && this.viewer.drawBox(),
       0: () => this.viewer.open && this.viewer.zoom.reset(),
       "?": () => this.#showKeys(),
-      all: () => this.keys.after(this.selection.range(0, (this.list.total ?? 1) - 1)),
+      all: () => this.list.total !== 0 && this.keys.after(this.selection.range(0, (this.list.total ?? 1) - 1)),
       Enter: () => (this.viewer.open ? this.#closeViewer() : this.#open(this.selection.current)),
       " ": () => (this.viewer.open ? this.#closeViewer() : this.selection.toggle(this.selection.current)),
       Escape: () => this.#escape(),

@@ -99,7 +99,7 @@ export class LabelsPanel extends EventTarget {
     const other = alike.length ? `Enter makes a label besides “${alike[0].name}”.` : "Enter makes this label.";
     const enter = same ? "Enter takes this label in hand." : other;
     byId("new-hint").textContent = name ? enter : labels.length ? "" : "Type what to look for, and press Enter.";
-    let below = Infinity; // of a label that is found, the parents above it are shown, too
+    let below = 0; // of a label that is found, the parents above it are shown, too
     for (const line of [...byId("label-list").children].reverse()) {
       const depth = Number(line.style.getPropertyValue("--depth"));
       const found = line.dataset.name.includes(name.toLowerCase());

@@ -84,7 +84,7 @@ export class QueueBar extends EventTarget {
   }
 
   #sayWhyEmpty() {
-    byId("empty").textContent = this.showsAll && !this.#region ? this.#reasonWithoutPhotos : this.#reasonOfEmptiness;
+    byId("empty").textContent = this.project.info.photos ? this.#reasonOfEmptiness : this.#reasonWithoutPhotos;
   }
 
   get #reasonWithoutPhotos() {
@@ -96,8 +96,9 @@ export class QueueBar extends EventTarget {
   }
 
   get #reasonOfEmptiness() {
-    if (this.state) return `No photo of “${this.queue.title}” is ${WORDS[this.state]} for ${this.project.label?.name}.`;
     const { encoded, photos } = this.project.info;
+    if (this.#region) return encoded < photos ? "No other photo has been analysed yet." : `There is no other photo to compare with ${this.#region.of}.`;
+    if (this.state) return `No photo of “${this.queue.title}” is ${WORDS[this.state]} for ${this.project.label?.name}.`;
     const { label } = this.project;
     if (label && this.queue.name !== "probably-wrong" && label.present + label.absent >= photos) return `Every photo is judged for ${label.name}.`;
     if (encoded < photos) return "No photo of this queue has been analysed yet. Ask for a new order in a while.";
