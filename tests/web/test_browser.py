@@ -88,6 +88,29 @@ def test_evidence_of_the_surest_label_covers_the_photo_until_another_is_pointed_
     assert veil.get_attribute("src") == surest
 
 
+STAGE = """async (peaks) => {
+    const { EvidenceStage } = await import("/web/evidence_stage.js");
+    const stage = new EvidenceStage(document.querySelector("#stage"));
+    const picture = document.querySelector("#strip img").src;
+    const entries = peaks.map((peak, place) => [`label ${place}`, { peak, picture, top: 1 }]);
+    const evidence = { overlays: Object.fromEntries(entries), bar: picture };
+    stage.show({ url: picture, name: "photo", evidence, labels: entries.map(([name]) => name) });
+}"""
+
+NAMED = """(names) => names.join() === [...document.querySelectorAll("#stage .mark span")]
+    .filter((name) => getComputedStyle(name).visibility === "visible")
+    .map((name) => name.textContent.at(-1)).join()"""
+
+
+def test_names_at_the_evidence_do_not_cover_each_other(visit, server, photos):
+    page = visit(server.address, size=(390, 844))
+    upload(page, photos / "red.png")
+    page.evaluate(STAGE, [[0.2, 0.5], [0.22, 0.52], [0.2, 0.1], [0.55, 0.51], [0.7, 0.9]])
+    page.wait_for_function(NAMED, arg=["0", "2", "4"])
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function(NAMED, arg=["0", "2", "3", "4"])
+
+
 def test_everything_works_by_keyboard(visit, server, photos):
     page = visit(server.address)
     upload(page, photos / "red.png")

@@ -26,6 +26,18 @@ export class EvidenceStage {
     this.image.addEventListener("load", () => this.#shape(this.image));
     // A format that only the server can read, such as HEIC.
     this.veil.addEventListener("load", () => this.frame.classList.contains("blank") && this.#shape(this.veil));
+    new ResizeObserver(() => this.#separate()).observe(this.frame);
+  }
+
+  /** Show the names that cover none before them; the others are read where their label is pointed at. */
+  #separate() {
+    const shown = [];
+    for (const name of this.marks.querySelectorAll(".mark span")) {
+      const box = name.getBoundingClientRect();
+      const covers = shown.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom);
+      name.classList.toggle("covering", covers);
+      if (!covers) shown.push(box);
+    }
   }
 
   #shape({ naturalWidth, naturalHeight }) {
@@ -61,6 +73,7 @@ export class EvidenceStage {
       this.top.textContent = `${overlay.top.toPrecision(3)} logits`;
     }
     this.marks.replaceChildren(...marks(asked === null ? labels : [name], overlays));
+    this.#separate();
     const about = overlay?.peak === null ? `no evidence for ${name}` : `evidence for ${name}`;
     if (overlay === undefined) this.caption.textContent = photo;
     else this.caption.textContent = asked === null ? `${photo}: ${about}` : about[0].toUpperCase() + about.slice(1);
