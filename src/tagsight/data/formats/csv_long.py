@@ -18,18 +18,20 @@ from tagsight.data.tables.cells import Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.joined import JoinedTable, is_joined
 from tagsight.data.tables.layout import layout_of
-from tagsight.data.tables.messages import log_layout
+from tagsight.data.tables.measures import may_count
+from tagsight.data.tables.messages import listed, log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one
 from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.photo_columns import PhotoColumnsTable, has_photo_columns
+from tagsight.data.tables.stated import is_called_value, is_full
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.text import text_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -131,6 +133,10 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     settle_minus_one(values, ("all rows",), table.source)
     absent = 0 in values or UNKNOWN in values
     log_layout(table, layout, "one label a row")
+    if layout.confidence is not None and not is_called_value(table.names[layout.confidence]):
+        logger.info("%s: %r says what is present", table.source, table.names[layout.confidence])
+    elif layout.confidence is None and layout.ignored:
+        _warn_if_full(table, layout, zip(rows, columns, strict=True))
     logger.info(
         "%s: %s of %s; labels without a row are %s",
         table.source,
@@ -183,6 +189,8 @@ def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) 
     target = meaning[cell] if cell in meaning else target_of(cell)
     if target is not None:
         return code_of(target, cell)
+    if cell.isdecimal() and may_count(table.names[layout.confidence]):
+        return 1
     percent, number = cell.endswith("%"), cell.removesuffix("%").replace(",", ".")
     try:
         confidence = float(number) / (100 if percent else 1)
@@ -195,6 +203,16 @@ def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) 
         )
         raise DataError(msg)
     return int(confidence >= PRESENT_FROM)
+
+
+def _warn_if_full(table: Table, layout: Layout, pairs: Iterable[tuple[int, int]]) -> None:
+    """Warn that each photo has nearly each label, if a column that is not used may deny some."""
+    if is_full(pairs):
+        logger.warning(
+            "%s: nearly every photo has every label; if one of %s says whether the label of a row "
+            "is present, call it 'present' in the header",
+            *(table.source, listed(layout.ignored)),
+        )
 
 
 def _log_contradictions(

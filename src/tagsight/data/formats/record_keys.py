@@ -25,6 +25,7 @@ from tagsight.data.tables.names import (
 )
 from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.row_flags import log_row_flags, row_flags
+from tagsight.data.tables.stated import is_full, states_presence
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -122,13 +123,18 @@ ignored=('text',), value=None)
     if left and not is_list:
         logger.info("%s: %s taken for no labels", where, ", ".join(left[:5]))
     repeats = len({str(record.get(photo)) for record in sample}) < len(sample)
-    value = _value_key(sample, labels, left, repeats=repeats) if is_list else None
+    value = _value_key(sample, photo, labels, left, repeats=repeats) if is_list else None
     left = tuple(key for key in left if key != value)
     return Keys(photo, labels, split, is_list, group, left, value)
 
 
 def _value_key(
-    sample: Sequence[Record], labels: Sequence[str], keys: Sequence[str], *, repeats: bool
+    sample: Sequence[Record],
+    photo: str,
+    labels: Sequence[str],
+    keys: Sequence[str],
+    *,
+    repeats: bool,
 ) -> str | None:
     """Return the key that says whether a record's one label is present."""
     if len(labels) > 1 or not all(
@@ -146,6 +152,10 @@ def _value_key(
             return key
         if key_of(key) in CONFIDENCE_COLUMNS and all(isinstance(v, int | float) for v in values):
             return key
+        if (is_stated or are_words) and states_presence(key, {str(value) for value in values}):
+            pairs = ((str(record.get(photo)), str(record.get(labels[0]))) for record in sample)
+            if is_full(pairs):
+                return key
     return None
 
 

@@ -45,6 +45,7 @@ from tagsight.data.tables.roles import (
     split_of,
 )
 from tagsight.data.tables.row_flags import row_flags
+from tagsight.data.tables.stated import is_called_value, is_full, states_presence
 from tagsight.data.tables.ticks import are_vectors, is_ticked
 from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
@@ -171,10 +172,13 @@ class _Search:
         split, split_names = self._split([i for i in free if i not in kept])
         if split is not None:
             free.remove(split)
-        kind, labels = self._labels(free)
+        stated = self._stated(free)
+        kind, labels = self._labels(free) if stated is None else ("csv-long", (stated,))
         confidence = None
         if kind == "csv-long":
-            confidence = next((i for i in free if i not in labels and self._is_value(i)), None)
+            values = [i for i in free if i not in labels and self._is_value(i, labels)]
+            called = [i for i in values if is_called_value(self.table.names[i])]
+            confidence = next(iter(called or values), None)
         used = {self.image, split, confidence, *labels}
         ignored = tuple(self.table.names[i] for i in free if i not in used)
         others = (i for i in free if i not in used and self.keys[i] in IMAGE_COLUMNS)
@@ -336,15 +340,33 @@ class _Search:
             return self.kind, found
         if len(places) == 1 and are_vectors(self.cells[places[0]]):
             return "csv-columns", found
-        is_long = any(self._is_value(i) for i in free if i not in places) or (
+        is_long = any(self._is_value(i, places) for i in free if i not in places) or (
             len(places) == 1 and repeats_photos(self.table, self.image, places[0])
         )
         return "csv-long" if is_long else "csv-list", found
 
-    def _is_value(self, place: int) -> bool:
+    def _is_value(self, place: int, labels: Sequence[int]) -> bool:
         """Return whether a column says how surely a row's label is present, or whether."""
         key, cells = self.keys[place], self.cells[place]
         repeats = max(self.cells[self.image].values(), default=0) > 1
         is_stated = share_of(cells, is_target) >= 0.5 and repeats
         is_truth = key in VALUE_COLUMNS and (is_stated or place in self.paired)
-        return key in CONFIDENCE_COLUMNS or is_truth
+        if key in CONFIDENCE_COLUMNS or is_truth:
+            return True
+        is_stated = len(labels) == 1 and repeats and states_presence(self.table.names[place], cells)
+        return is_stated and self._is_full(labels[0])
+
+    def _stated(self, free: Sequence[int]) -> int | None:
+        """Return the column of labels whose rows are those of nearly all photos and labels."""
+        names = self.table.names
+        if self.kind is not None or self._given_labels() is not None:
+            return None
+        if not any(states_presence(names[i], self.cells[i]) for i in free):
+            return None
+        texts = [i for i in self._texts(free) if not self._has_targets(i)]
+        full = [i for i in texts if not is_no_label(names[i]) and self._is_full(i)]
+        return full[0] if len(full) == 1 and self.table.has_header else None
+
+    def _is_full(self, place: int) -> bool:
+        rows = self.table.sample
+        return is_full((str(row[self.image]).strip(), str(row[place]).strip()) for row in rows)
