@@ -166,3 +166,42 @@ def test_numbers_without_a_file_of_their_names_stay_numbers(write_csv, tmp_path)
     assert read_annotations(
         write_csv("image,label\na.jpg,1\nb.jpg,17\n"), labels_only=True
     ).names == ("1", "17")
+
+
+@pytest.mark.parametrize("mark", [" / ", "+", " & ", " and ", " ", "#"])
+def test_labels_of_a_small_collection_are_separated(write_csv, mark):
+    """One label, the sofa, is in a single cell; the others recur in other company."""
+    cells = (
+        "dog+person+sofa",
+        "dog+car",
+        "car+person",
+        "cat+person",
+        "cat+car",
+        "cat+dog",
+        "dog",
+        "cat",
+    )
+    rows = "".join(f"{n}.jpg,{cell.replace('+', mark)}\n" for n, cell in enumerate(cells))
+    read = read_annotations(write_csv(f"image,labels\n{rows}"), labels_only=True)
+    assert read.names == ("car", "cat", "dog", "person", "sofa")
+    assert read.targets.sum(1).tolist() == [cell.count("+") + 1 for cell in cells]
+
+
+@pytest.mark.parametrize("mark", ["/", "+", "&", " and "])
+def test_marks_that_may_separate_are_told(write_csv, caplog, mark):
+    cells = ("dog+sofa", "dog+car", "cow", "dog")
+    rows = "".join(f"{n}.jpg,{cell.replace('+', mark)}\n" for n, cell in enumerate(cells))
+    assert read_annotations(write_csv(f"image,labels\n{rows}"), labels_only=True).names[0] == "cow"
+    assert "`separator` decides" in caplog.text
+
+
+@pytest.mark.parametrize("cell", ["#dog #sky", "#dog#sky", '"#dog, #sky"', "#dog;#sky"])
+def test_hashtags_are_labels_without_their_marks(write_csv, cell):
+    rows = read_annotations(write_csv(f"image,labels\na.jpg,{cell}\nb.jpg,#sky\nc d.jpg,\n"))
+    assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 1], [0, 1], [0, 0]])
+
+
+def test_labels_in_brackets_follow_a_photo(write_csv):
+    for text in ("a.jpg (dog, sky)\nb.jpg (sky)\n", "a.jpg [dog, sky]\nb.jpg [sky]\nc d.jpg []\n"):
+        rows = read_annotations(write_csv(text))
+        assert (rows.names, rows.targets.tolist()[:2]) == (("dog", "sky"), [[1, 1], [0, 1]])

@@ -33,6 +33,9 @@ WEAK_SEPARATORS = (" and ", " ", "#", "/", "+", "&", "::")
 MARKS_OF_NAMES = ("_", "-", ":", ".", "~", "\\", ">")
 """Marks that are part of names more often, so that they are told and not taken to separate."""
 
+HASHTAGS = re.compile(r"(?:#[^#]*[^\W\d][^#]*)+")
+"""Cells of labels that each begin with ``#``, as ``#dog #sky``, and not numbers such as ``#12``."""
+
 MOST_KEPT = 10_000
 """Different cells that are kept to decide on a weak separator."""
 
@@ -287,6 +290,8 @@ class SeparatorSearch:
             return Separator(self._given)
         if self._filled and self._lists >= self._filled / 2:
             return Separator(is_list=True)
+        if self._cells and all(map(HASHTAGS.fullmatch, filter(None, self._cells))):
+            return Separator("#", others=tuple(mark for mark in SEPARATORS if self._marks[mark]))
         mark = max(SEPARATORS, key=self._marks.__getitem__)
         found = self._strong(mark) if self._marks[mark] else Separator(self._weak())
         if found.mark in SEPARATORS:
@@ -356,8 +361,9 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
 
     Labels recur in other cells, alone or in other company, so that there are fewer of them than
     different cells. Words of a name, as in ``polar bear``, recur as well, but hardly alone, and
-    seldom three together. Cells of which all words are labels alone as well are several labels: of
-    the words of one name that may be so by chance, but not of two. Numbers are no words of a name.
+    seldom three together; other marks are in fewer names. Cells of which all words are labels alone
+    as well are several labels: of the words of one name that may be so by chance, but not of two.
+    Numbers are no words of a name.
     """
     each = [_parts(mark, cell) for cell in cells]
     several = [parts for parts in each if len(parts) > 1]
@@ -370,12 +376,13 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
     if len(set(map(tuple, several))) > 1 and all(alone.issuperset(parts) for parts in several):
         return True
     long = sum(len(parts) > 2 for parts in several)
-    recurring = sum(count > 1 for count in uses.values())
-    if recurring < 0.9 * len(uses) or len(uses) >= len(cells):
+    once = sum(count == 1 for count in uses.values())
+    allowed = 0.1 if mark in {" ", *MARKS_OF_NAMES} else 0.25
+    if once > max(allowed * len(uses), 1) or len(uses) >= len(cells):
         inner = {part for parts in several for part in parts[:-1]}
         moves = long and not inner.isdisjoint(parts[-1] for parts in several)
         known = any(uses[part] > 1 and part in alone for parts in several for part in parts)
-        return False if mark == " " and (moves or known) else None
+        return False if moves or known else None
     with_known = sum(any(part in alone for part in parts) for parts in several)
     return with_known >= 0.5 * len(several) or long >= 0.2 * len(several)
 

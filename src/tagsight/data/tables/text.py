@@ -24,12 +24,14 @@ DELIMITERS = (",", ";", "\t", "|")
 COLON = ":"
 """Delimiter of lists with a photo, a colon, an arrow or a dash, and the photo's labels."""
 
+_PHOTO = rf"(.+?\.(?:{'|'.join(sorted(ending[1:] for ending in ENDINGS))}))"
 _COLON = re.compile(
-    rf"(.+?\.(?:{'|'.join(sorted(ending[1:] for ending in ENDINGS))}))"
-    r"(?:\s*(?:[-=]+>|[:=\u2192\u21d2])|\s+[-\u2013\u2014](?!\S))\s*(.*)",
-    re.IGNORECASE,
+    rf"{_PHOTO}(?:\s*(?:[-=]+>|[:=\u2192\u21d2])|\s+[-\u2013\u2014](?!\S))\s*(.*)", re.IGNORECASE
 )
 """A photo, which may have a colon of its own, such a mark, and the rest of the line."""
+
+_BRACKETS = re.compile(rf"{_PHOTO}\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])", re.IGNORECASE)
+"""A photo, and its labels in brackets."""
 
 LONGEST_LINE = 2**24
 MOST_COLUMNS = 100_000
@@ -229,8 +231,8 @@ def records(
         if not (has_quotes and is_quoted) or delimiter == COLON:
             most = -1 if joined_from is None else joined_from
             for number, line in enumerate(lines, 1):
-                if delimiter == COLON and (found := _COLON.fullmatch(line.strip())):
-                    yield number, [*found.groups()]
+                if delimiter == COLON and (found := _parted(line.strip())):
+                    yield number, found
                 elif text := line.strip() if is_blank else line.rstrip("\r\n"):
                     yield number, text.split(None if is_blank else delimiter, most)
             return
@@ -244,6 +246,14 @@ def records(
         except csv.Error as error:
             msg = f"{source}:{reader.line_num}: expected a well-formed CSV, got: {error}"
             raise DataError(msg) from error
+
+
+def _parted(line: str) -> list[str] | None:
+    """Return a photo and its labels, behind a mark or in brackets, or None."""
+    if found := _BRACKETS.fullmatch(line):
+        return [found[1], found[2] or found[3] or ""]
+    found = _COLON.fullmatch(line)
+    return [*found.groups()] if found else None
 
 
 def _bounded_lines(handle: TextIO, delimiter: str, source: Path) -> Iterator[str]:
