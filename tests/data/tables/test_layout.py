@@ -95,14 +95,14 @@ def test_tables_of_other_programs_are_read(
 
 
 def test_options_decide_where_names_and_cells_do_not(write_csv, caplog):
-    file = write_csv("nr,pic,colour,part,note\n1,a.jpg,red#dark,val,x\n2,b.jpg,dark,train,y\n")
-    with pytest.raises(DataError, match=r"got 'colour', 'note'; name it with `labels_column`"):
+    file = write_csv("nr,pic,colour,part,mood\n1,a.jpg,red#dark,val,x\n2,b.jpg,dark,train,y\n")
+    with pytest.raises(DataError, match=r"got 'colour', 'mood'; name it with `labels_column`"):
         read_annotations(file, format="csv-list")
     columns = Columns("pic", "colour", (), "#", "part")
     with caplog.at_level(logging.INFO):
         rows = read_annotations(file, options=ReadOptions(columns=columns))
     assert (rows.names, rows.targets.tolist()) == (("dark", "red"), [[1, 1], [1, 0]])
-    assert (rows.splits, rows.unused) == (("val", "train"), ("note",))
+    assert (rows.splits, rows.unused) == (("val", "train"), ("mood",))
     assert "photos in column 'pic', labels separated by '#' in 'colour', splits in" in caplog.text
     with pytest.raises(DataError, match=r"a column of the table as `ignore`, 'nr', .*, got 'x'"):
         read_annotations(file, options=ReadOptions(columns=Columns(ignore=("x",))))

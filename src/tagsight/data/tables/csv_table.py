@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8, BOM_UTF16_LE
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS, usual_folders
 from tagsight.data.source import clean_name, is_file, require_file
-from tagsight.data.tables.header_rows import is_comment, lacks_photos, levels_of, rows_above
+from tagsight.data.tables.header_rows import (
+    header_in_comment,
+    is_comment,
+    lacks_photos,
+    levels_of,
+    rows_above,
+)
 from tagsight.data.tables.joined import kind_of
 from tagsight.data.tables.label_studio import is_label_studio
-from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
+from tagsight.data.tables.names import IMAGE_COLUMNS, LABEL_COLUMNS, is_photo, key_of, names_photos
+from tagsight.data.tables.other_rows import OtherRows, numbered_labels
 from tagsight.data.tables.table import Table, shown_cells
 from tagsight.data.tables.text import COLON, DELIMITERS, records, writing_of
 from tagsight.errors import DataError
@@ -80,6 +87,10 @@ class CsvTable(Table):
         below = [cells for _, cells in rest]
         self._header, self._line = first, line
         self.notes = (f"header in line {line}",) if self._above else ()
+        if found := header_in_comment(self._comments_above(), first):
+            below.insert(0, first)
+            self._header, self._above, first = found, -1, found
+            self.notes = ("header in a comment",)
         if lacks_photos(first, below):
             first = ["image", *first]
             self.notes += ("no name above the photos",)
@@ -93,9 +104,11 @@ class CsvTable(Table):
             names = [clean_name(csv_content(cell), f"{source}:{line}") for cell in first]
             while names and not names[-1] and not any(row[len(names) - 1 :] for row in below):
                 names.pop()
+            names = numbered_labels(names, below)
         else:
             names = [str(place) for place in range(1, max(map(len, [first, *below])) + 1)]
         super().__init__(source, names, has_header=has_header)
+        self._other_rows = OtherRows(self.names, below)
 
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
@@ -104,6 +117,11 @@ class CsvTable(Table):
             return None
         status = source.stat()
         return _kind(source, status.st_size, status.st_mtime_ns)
+
+    @property
+    def other_rows(self) -> Sequence[str]:
+        """Rows that are no photos, such as totals, joined, once all were read."""
+        return self._other_rows.found
 
     def where(self, number: int | None = None) -> str:
         """Name the file and the line."""
@@ -131,12 +149,12 @@ class CsvTable(Table):
             return
         fewest = width if joined_from is None else joined_from + 1
         header, self.repeated_headers = mark.join(self._header), 0
+        self.longer_rows = 0
+        self._other_rows.clear()
         for line, cells in islice(rows, self._above + 1, None):
             if cells[0] == self._header[0] and mark.join(map(str, cells)) == header:
                 self.repeated_headers += 1
-            elif mark == "|" and not "".join(map(str, cells)).strip("-:+| "):
-                continue  # the line below the header of a table in Markdown
-            elif not str(cells[0]).strip() and not mark.join(map(str, cells)).strip(f"{mark} "):
+            elif self._is_other(cast("list[str]", cells)):
                 continue
             elif len(cells) == width or (
                 len(cells) == fewest and str(cells[-1]).count(mark) == width - fewest
@@ -146,6 +164,19 @@ class CsvTable(Table):
                 yield line, self._complete(line, cells)
             else:
                 yield line, self._complete(line, [*mark.join(map(str, cells)).split(mark)])
+
+    def _is_other(self, cells: list[str]) -> bool:
+        """Return whether a row is a line of Markdown, blank, or no photo's."""
+        mark = self.delimiter
+        if mark == "|" and not "".join(cells).strip("-:+| "):
+            return True  # the line below the header of a table in Markdown
+        is_blank = not cells[0].strip() and not mark.join(cells).strip(f"{mark} ")
+        return is_blank or self._other_rows.has(cells, mark)
+
+    def _comments_above(self) -> list[list[str]]:
+        """Return the comments above the first row."""
+        found = (cells for _, cells in records(self.file, self.delimiter, encoding=self._given))
+        return list(islice(takewhile(is_comment, found), ROWS_TRIED))
 
     def _without_comments(
         self, rows: Iterator[tuple[int, list[str]]]
@@ -159,7 +190,12 @@ class CsvTable(Table):
 
     def _complete(self, line: int, cells: list[Cell]) -> list[Cell]:
         """Return the cells of a row that is too long only by blank cells, as spreadsheets write."""
-        width = len(self.names)
+        width, last = len(self.names), key_of(self.names[-1])
+        if len(cells) > width and last in LABEL_COLUMNS:
+            self.longer_rows += any(cells[width:])
+            return [*cells[: width - 1], self.delimiter.join(map(str, cells[width - 1 :]))]
+        if len(cells) == width - 1 and is_photo(cells[-1]) and last in LABEL_COLUMNS:
+            return [*cells, ""]
         if len(cells) < width or any(cells[width:]):
             msg = (
                 f"{self.where(line)}: expected {amount(width, 'cell')} as in the header, got "

@@ -27,13 +27,17 @@ def rows_above(rows: Sequence[Sequence[str]], is_named: Callable[[Sequence[str]]
         >>> rows_above([["My photos", ""], ["image", "dog"], ["a.jpg", "1"]], lambda row: False)
         1
     """
+    width = next((len(cells) for cells in rows if any(map(is_photo, cells))), 0)
     for number, cells in enumerate(rows):
         filled = [cell for cell in cells if cell.strip()]
         is_remark = cells[0].lstrip().startswith("#") and not is_photo(cells[0])
         if len(filled) > 1 and not is_remark:
             keys = set(map(key_of, cells))
             is_header = keys & IMAGE_COLUMNS or is_named(cells)
-            return number if is_header or lacks_photos(cells, rows[number + 1 :]) else 0
+            if is_header or lacks_photos(cells, rows[number + 1 :]):
+                return number
+            if len(cells) >= width:  # a shorter one is a title with a delimiter in it
+                return 0
         if any(map(is_photo, filled)):
             return 0
     return 0
@@ -76,6 +80,26 @@ def lacks_photos(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     are_named = bool(below) and all(map(str.strip, first)) and not any(map(is_photo, first))
     are_named = are_named and not IMAGE_COLUMNS & set(map(key_of, first))
     return are_named and all(len(row) == len(first) + 1 and is_photo(row[0]) for row in below)
+
+
+def header_in_comment(comments: Sequence[Sequence[str]], first: Sequence[str]) -> list[str] | None:
+    """Return the header that the last comment above a table without one is, or None.
+
+    It has a name for each cell of the row below, which has a photo.
+
+    Args:
+        comments: The comments above, perhaps none.
+        first: The first row.
+
+    Example:
+        >>> header_in_comment([["# by Ann"], ["# x", "dog", "sky"]], ["a.jpg", "1", "0"])
+        ['x', 'dog', 'sky']
+        >>> header_in_comment([["# by Ann"]], ["a.jpg", "1", "0"])
+    """
+    names = comments[-1] if comments else ()
+    if not 1 < len(names) == len(first) or not any(map(is_photo, first)):
+        return None
+    return [names[0].lstrip("# \t"), *names[1:]]
 
 
 class Levels(NamedTuple):

@@ -29,6 +29,7 @@ from tagsight.data.tables.names import (
     is_no_label,
     is_number,
     is_photo,
+    is_remark,
     is_target,
     key_of,
 )
@@ -39,6 +40,7 @@ from tagsight.data.tables.roles import (
     is_index,
     is_numbered,
     is_row_number,
+    names_of_rows,
     repeats_photos,
     require_names,
     share_of,
@@ -213,7 +215,7 @@ class _Search:
         if len(addresses) == 1 and not named:
             return addresses[0]
         maybe = [i for i in free if MAYBE_IMAGE.search(self.keys[i])]
-        if found := named or maybe or ids_of(self.table, free):
+        if found := named or maybe or ids_of(self.table, free) or names_of_rows(self.table, free):
             return next((i for i in found if not self._has_targets(i)), found[0])
         msg = (
             f"{self.table.where()}: expected a header with a column 'image' (or 'path', 'file', "
@@ -221,7 +223,17 @@ class _Search:
             if self.table.has_header
             else f"{self.table.where()}: expected a column of photos, or a header with 'image'"
         )
+        if not self.table.has_header and self._are_labels_rows():
+            msg = (
+                f"{self.table.where()}: expected a row for each photo, got a column for each: swap "
+                "rows and columns, as spreadsheets do when they paste ('transpose')"
+            )
         raise DataError(msg)
+
+    def _are_labels_rows(self) -> bool:
+        """Return whether the first row names a photo in each column but the first."""
+        first = [str(cell) for row in self.table.sample[:1] for cell in row[1:]]
+        return len(first) > 1 and all(map(is_photo, first))
 
     def _holds_photos(self, place: int) -> bool:
         return share_of(self.cells[place], is_photo) > 0.5
@@ -250,15 +262,17 @@ class _Search:
             targets = []  # seasons and counts, which are all 1
         named = self._named_labels(free, () if len(targets) > 1 else MAYBE_LABELS)
         if not named:
-            others = [i for i in free if not self._has_targets(i)]
-            require_one_kind(self.table, {i: self.cells[i] for i in others})
+            texts = [i for i in free if not self._has_targets(i)]
+            require_one_kind(self.table, {i: self.cells[i] for i in texts})
         if named and not (len(targets) > 1 and set(named) <= set(targets)):
             return self._in_cells(named, free)
         are_boxes = any(i not in targets for i in self._texts(free))  # with their corners
         is_numbers = len(targets) > 1 and not are_boxes
+        others = {i: self.cells[i] for i in free if not self._has_targets(i)}
+        mostly = [i for i in others if share_of(self.cells[i], is_target) >= 0.5]
+        if self.kind is None and self.table.has_header and (targets or len(mostly) > 1):
+            require_targets(self.table, others)
         if targets and self.kind is None and (self.table.has_header or is_numbers):
-            others = [i for i in free if not self._has_targets(i)]
-            require_targets(self.table, {i: self.cells[i] for i in others})
             return "csv-columns", tuple(targets)
         return self._in_cells(self._only_texts(free), free)
 
@@ -281,9 +295,10 @@ class _Search:
             further = (*MAYBE_LABELS[1:], *MAYBE_LABELS)  # species may be an epithet alone
         keys = (*LABEL_COLUMNS, *further)
         found = next((by_key[key] for key in keys if key in by_key), None)
-        if found is not None:
-            return [found]
         numbered = [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
+        if found is not None:
+            singular = self.keys[found].removesuffix("s")
+            return [found, *(i for i in numbered if self.keys[i].startswith(singular))]
         return numbered or (self._species(free)[:1] if further else [])
 
     def _has_targets(self, place: int) -> bool:
@@ -306,6 +321,7 @@ class _Search:
         texts = self._texts(free)
         if self.table.has_header:
             texts = [i for i in texts if not self._holds_sentences(i)]
+            texts = [i for i in texts if not is_remark(self.table.names[i])] or texts
         if len(texts) == 1 or (texts and not self.table.has_header):
             return texts
         is_ragged = not self.table.has_header and len(set(map(len, self.table.sample))) > 1

@@ -13,7 +13,25 @@ IMAGE_COLUMNS = frozenset(
     {"image", "imageid", "imagename", "imagepath", "imageindex", "imagefile", "imagefilename"}
     | {"img", "imgid", "imgname", "imgpath", "path", "file", "filename", "filepath", "fname"}
     | {"photo", "photoid", "photoname", "photopath", "picture", "sourcefile"}
+    | {"bild", "bilddatei", "dateiname", "datei", "foto", "fichier", "nomdufichier", "nomfichier"}
+    | {"archivo", "nombredearchivo", "fichero", "imagen", "arquivo", "nomedoarquivo", "imagem"}
+    | {"nomefile", "immagine", "bestandsnaam", "afbeelding", "plik", "nazwapliku", "zdjęcie"}
+    | {
+        "файл",
+        "имяфайла",
+        "фото",
+        "изображение",
+        "图片",
+        "图像",
+        "照片",
+        "文件名",
+        "ファイル名",
+        "画像",
+    }
+    | {"写真", "파일명", "파일이름", "이미지", "사진"}
 )
+"""Names of columns that hold photos, also as people of other languages call them."""
+
 MAYBE_IMAGE = re.compile(r"image|img|photo|picture|file|path|^id$|^name$")
 """Names of columns that hold photos if no other column does."""
 
@@ -71,6 +89,13 @@ TEXT_COLUMNS = frozenset(
     {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
 )
 """Names of columns that hold sentences rather than labels."""
+
+TOTALS = frozenset(
+    {"total", "totals", "totale", "totaal", "sum", "sums", "summe", "gesamt", "somme", "suma"}
+    | {"soma", "razem", "grandtotal", "subtotal", "итого", "всего", "сумма", "合计", "总计", "合計"}
+    | {"합계"}
+)
+"""Names of rows that count those above, as `key_of` gives them."""
 
 REMARKS = TEXT_COLUMNS | frozenset(
     {"note", "notes", "remark", "remarks", "comments", "bemerkung", "bemerkungen", "remarques"}
@@ -220,14 +245,14 @@ def is_number(cell: str) -> bool:
     """Return whether a cell is a number, perhaps none.
 
     Example:
-        >>> is_number("1e3"), is_number("nan"), is_number("dog")
-        (True, True, False)
+        >>> is_number("1e3"), is_number("nan"), is_number("dog"), is_number("2007_12")
+        (True, True, False, False)
     """
     try:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell  # which Python passes over
 
 
 def is_no_label(name: str) -> bool:

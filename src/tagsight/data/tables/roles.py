@@ -18,7 +18,9 @@ from tagsight.data.tables.names import (
     SPLIT_COLUMNS,
     SPLIT_NAMES,
     UNASSIGNED,
+    is_number,
     is_photo,
+    is_target,
     key_of,
 )
 from tagsight.errors import DataError
@@ -111,8 +113,11 @@ def require_names(table: Table, left_out: Collection[int]) -> None:
         >>> require_names(CsvTable(Path("table.csv")), {2})
     """
     names = [name for i, name in enumerate(table.names) if i not in left_out]
-    if names.count("") == 1 and share_of(table.column(table.names.index("")), is_photo) > 0.5:
-        names.remove("")  # an index of photos that pandas wrote
+    if names.count("") == 1 and (
+        share_of(table.column(table.names.index("")), is_photo) > 0.5
+        or names_of_rows(table, [i for i in range(len(table.names)) if i not in left_out])
+    ):
+        names.remove("")  # an index of photos that pandas or R wrote
     if odd := sorted({name for name in names if not name or names.count(name) > 1}):
         msg = (
             f"{table.where()}: expected a header of different names, "
@@ -185,6 +190,29 @@ def ids_of(table: Table, free: Sequence[int]) -> list[int]:
     """
     named = (place for place in free if MAYBE_IDS.search(key_of(table.names[place])))
     return [place for place in named if max(table.column(place).values(), default=0) == 1]
+
+
+def names_of_rows(table: Table, free: Sequence[int]) -> list[int]:
+    r"""Return the first column if its cells are words that differ, and all others hold targets.
+
+    Args:
+        table: The table.
+        free: Positions of the columns that it may be beside.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("thing,dog,sky\nIMG_1,1,0\nIMG_2,0,1\n")
+        >>> names_of_rows(CsvTable(Path("table.csv")), [0, 1, 2])
+        [0]
+    """
+    if len(free) < 3 or free[0] or not table.has_header:
+        return []
+    names = table.column(0)
+    are_names = len(names) > 1 and max(names.values()) == 1
+    are_names = are_names and not any(not cell or is_number(cell) for cell in names)
+    others = (cell for place in free[1:] for cell in table.column(place))
+    return [0] if are_names and all(map(is_target, others)) else []
 
 
 def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:

@@ -65,6 +65,7 @@ class Table(ABC):
         notes: What messages say of its form.
         repeated_headers: Rows that repeat the header, once all were read.
         comments: Rows that are comments, once all were read.
+        longer_rows: Rows whose last cell goes on in further cells, once all were read.
         encoding: Encoding of a file that is not in Unicode.
         is_part: Whether labels that are numbers are named later, together with those of other
             tables.
@@ -75,6 +76,7 @@ class Table(ABC):
     notes: tuple[str, ...] = ()
     repeated_headers = 0
     comments = 0
+    longer_rows = 0
     encoding: str | None = None
     is_part = False
 
@@ -101,6 +103,11 @@ class Table(ABC):
         """Return the folders that may hold the photos, the likeliest first."""
 
     @property
+    def other_rows(self) -> Sequence[str]:
+        """Rows that are no photos, such as totals, joined."""
+        return ()
+
+    @property
     def beside(self) -> tuple[Path | str, Path | None, str | None]:
         """The table, the folder of what lies beside it, and its encoding."""
         return self.source, next(iter(self.folders(None)), None), self.encoding
@@ -114,6 +121,12 @@ class Table(ABC):
         """Return the photo's path below the folder of the photos."""
         if isinstance(cell, str) and PLAIN.fullmatch(cell):
             return cell
+        if not str(cell).strip():
+            msg = (
+                f"{self.where(number)}: expected a photo, got a blank cell: write the name in each "
+                "row, also where a spreadsheet shows it once for several (merged cells)"
+            )
+            raise DataError(msg)
         return photo_path(csv_content(str(cell)), self.where(number))
 
     @cached_property
@@ -145,6 +158,32 @@ def shown_cells(cells: Sequence[Cell]) -> str:
         "['a.jpg', 'dogdogdogdogdogdogdogdogdogdogdogdogdogdogdogdogd"
     """
     return repr([cell[:LONGEST_SHOWN] for cell in cells[:MOST_SHOWN]])
+
+
+def log_left_out(table: Table) -> None:
+    """Log the rows that are no photos or go on beyond the header, once all were read.
+
+    Args:
+        table: The table.
+    """
+    if table.repeated_headers:
+        lines = amount(table.repeated_headers, table.row_word)
+        logger.warning("%s: repeated headers: %s left out", table.source, lines)
+    if table.comments:
+        lines = amount(table.comments, table.row_word)
+        logger.info("%s: comments, which begin with #: %s left out", table.source, lines)
+    if table.longer_rows:
+        lines = amount(table.longer_rows, table.row_word)
+        logger.warning(
+            "%s: %s with more cells than the header: all from %r on are labels",
+            *(table.source, lines, table.names[-1]),
+        )
+    if table.other_rows:
+        lines, first = amount(len(table.other_rows), table.row_word), table.other_rows[0]
+        logger.warning(
+            "%s: %s without a photo left out, such as %r",
+            *(table.source, lines, first[:LONGEST_SHOWN]),
+        )
 
 
 class Row(NamedTuple):
@@ -231,12 +270,7 @@ class Photos:
                 self._taxa.add(place, cells)
             self.repeated += not is_new
             yield Row(number, place, is_new, cells)
-        if table.repeated_headers:
-            lines = amount(table.repeated_headers, table.row_word)
-            logger.warning("%s: repeated headers: %s left out", table.source, lines)
-        if table.comments:
-            lines = amount(table.comments, table.row_word)
-            logger.info("%s: comments, which begin with #: %s left out", table.source, lines)
+        log_left_out(table)
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
             raise NoRowsError(msg)
