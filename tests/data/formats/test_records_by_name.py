@@ -2,6 +2,7 @@
 
 import json
 
+import pandas
 import pytest
 
 from tagsight.data.readers import read_annotations
@@ -238,3 +239,19 @@ def test_what_a_program_wrote_is_refused_under_a_key_with_the_way_out(tmp_path):
     }
     with pytest.raises(DataError, match=r"under 'dataset'.* 'jq \.dataset a.json > labels.json'"):
         read(tmp_path, "a.json", {"dataset": coco})
+
+
+@pytest.mark.parametrize("orient", ["split", "records", "index", "columns", "table"])
+@pytest.mark.parametrize("index", [True, False])
+def test_all_forms_of_json_that_pandas_writes_are_read(tmp_path, orient, index):
+    frame = pandas.DataFrame({"image": ["a.jpg", "b.jpg"], "dog": [1, 0], "sky": [1, 1]})
+    if index and orient == "records":
+        return  # which leaves the photos out
+    frame = frame.set_index("image") if index else frame
+    file = tmp_path / "rows.json"
+    frame.to_json(file, orient=orient)
+    rows = read_annotations(file, labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 1], [0, 1]])
+    frame = pandas.DataFrame({"image": ["a.jpg", "b.jpg"], "tags": [["dog", "sky"], ["sky"]]})
+    frame.to_json(file, orient=orient)
+    assert read_annotations(file, labels_only=True).targets.tolist() == [[1, 1], [0, 1]]

@@ -148,3 +148,13 @@ def test_a_table_may_be_called_as_its_split(tmp_path, photos, ending, text):
     assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 0], [0, 1]])
     assert (rows.format, rows.splits) == ("split-folders", ("train", "val"))
     assert all(path.is_file() for path in rows.paths)
+
+
+def test_parquet_beside_the_photos_of_one_folder_is_their_table(tmp_path):
+    """Hugging Face's imagefolder without folders of splits."""
+    rows = [{"file_name": "a.jpg", "labels": ["dog"]}, {"file_name": "b.jpg", "labels": []}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "metadata.parquet")
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    read = read_annotations(tmp_path)
+    assert (read.format, read.targets.tolist()) == ("split-folders", [[1], [0]])

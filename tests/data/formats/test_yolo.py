@@ -197,3 +197,27 @@ def test_splits_with_the_same_photos_are_read_once_and_told(read, caplog):
     rows, photos = read(data_DOT_yaml=settings, images__a_DOT_jpg="", labels__a_DOT_txt="1 0 0 1 1")
     assert (rows.splits, photos) == (("train",), {"images/a.jpg": [0, 1]})
     assert "train and val are the same photos: read as train" in caplog.text
+
+
+@pytest.mark.parametrize("source", [".", "data.yaml"])
+@pytest.mark.parametrize("count", ["nc: 3\n", ""])
+def test_settings_may_name_classes_alone(read, source, count):
+    """As supervision writes them, for photos in one folder or in those of splits."""
+    boxes = {"labels__a_DOT_txt": "2 0.5 0.5 0.1 0.1\n", "labels__b_DOT_txt": ""}
+    photos = {"images__a_DOT_jpg": "", "images__b_DOT_jpg": ""}
+    rows, found = read(source, data_DOT_yaml=f"{count}{LIST}", **boxes, **photos)
+    assert (rows.names, rows.splits) == (("cat", "dog", "no"), None)
+    assert found == {"images/a.jpg": [0, 1, 0], "images/b.jpg": [0, 0, 0]}
+
+
+def test_settings_of_classes_alone_lie_above_splits(read):
+    files = {
+        f"{split}__{folder}__{split}_DOT_{ending}": text
+        for split in ("train", "valid")
+        for folder, ending, text in (
+            ("images", "jpg", ""),
+            ("labels", "txt", "0 0.5 0.5 0.1 0.1\n"),
+        )
+    }
+    rows, _ = read(data_DOT_yaml=f"nc: 3\n{LIST}", **files)
+    assert rows.splits == ("train", "val")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats import imaterialist
+from tagsight.data.formats.frame_shapes import is_frame
 from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key, joined_records
 from tagsight.data.formats.record_shapes import has_labels, is_record
@@ -71,9 +72,9 @@ def recognises(source: Path) -> bool:
         return True
     if stranger_at(source):
         return False
-    if _nested(source) is not None or has_splits(source) or has_photos_within(source):
+    if is_frame(source) or has_splits(source) or has_photos_within(source):
         return True
-    return bool(wrapper_of(source)) or _has_records(source)
+    return _nested(source) is not None or bool(wrapper_of(source)) or _has_records(source)
 
 
 def _has_records(source: Path) -> bool:
@@ -172,6 +173,7 @@ def read(source: Path, options: ReadOptions, *, is_part: bool = False) -> list[L
         for key in wrapper:
             content = content[key]
         is_listed = is_yaml or bool(wrapper) or _nested(source) is not None
+        is_listed = is_listed and not is_frame(source)
         parts = _parts(source, content) if is_listed else []
         parts = parts or [(records_by_name(source, content), None)]
     for number, record in enumerate(chain.from_iterable(records for records, _ in parts), 1):

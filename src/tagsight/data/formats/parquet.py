@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tagsight.data.format import Labelled, ReadOptions
 
 MAGIC = b"PAR1"
+BESIDE_PHOTOS = "metadata.parquet"
+"""Table of Hugging Face's imagefolder, which another format reads."""
+
 WORD = re.compile("[a-z]+")
 
 
@@ -41,7 +44,8 @@ def _files(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source] if _is_parquet(source) else []
     for place in (source, source / "data"):
-        files = sorted(file for file in place.glob("*.parquet") if is_file(file))
+        found = (file for file in place.glob("*.parquet") if file.name != BESIDE_PHOTOS)
+        files = sorted(filter(is_file, found))
         if files and _is_parquet(files[0]):
             return files
     return []

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from tagsight.data.formats.frame_shapes import rows_of
 from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key, joined_records
 from tagsight.data.formats.record_shapes import is_record
 from tagsight.data.json_files import beginning, outline, shortened
@@ -231,6 +232,8 @@ def records_by_name(source: Path, content: Mapping[str, Any]) -> list[Any]:
             {**value, "image": name} if _has_labels(value) else {"image": name, "labels": value}
             for name, value in content.items()
         ]
+    if (rows := rows_of(content)) is not None:
+        return rows
     if (inner := _unwrapped(content)) is not None:
         return inner if isinstance(inner, list) else records_by_name(source, inner)
     others = [key for key, value in content.items() if not _are_photos(value)]

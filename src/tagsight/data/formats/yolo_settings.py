@@ -85,7 +85,15 @@ def _is_settings(file: Path) -> bool:
     with file.open("rb") as handle:
         start = handle.read(LARGEST_FILE)
     names = re.search(rb"^names\s*[:=]", start, re.MULTILINE)
-    return names is not None and re.search(rb"^(train|val)\s*[:=]", start, re.M) is not None
+    are_placed = re.search(rb"^(train|val)\s*[:=]", start, re.M) is not None
+    return names is not None and (are_placed or _are_near(file))
+
+
+def _are_near(file: Path) -> bool:
+    """Return whether files of objects lie where settings without places have them."""
+    folders = (file.parent / place for place in _of_names({}, file).places)
+    twins = (folder.parent / "labels" for folder in folders)
+    return any(map(_has_boxes, (*twins, file.parent)))
 
 
 def _has_boxes(folder: Path) -> bool:
@@ -125,6 +133,8 @@ def read_settings(file: Path, encoding: str | None = None) -> Settings:
     content = parse_yaml(text, str(file))
     splits = {split: _places(content.get(split)) for split in SPLITS}
     splits["val"] = splits["val"] or _places(content.get("valid"))
+    if content.keys().isdisjoint((*SPLITS, "valid")):  # as supervision writes them
+        return _of_names(_classes(content.get("names"), file), file)
     if not any(splits.values()):
         msg = f"{file}: expected folders of photos as 'train', 'val' or 'test', got none"
         raise DataError(msg)
