@@ -60,3 +60,15 @@ def test_subsets_are_splits_if_they_are_called_so(read, caplog):
 def test_values_of_attributes_that_make_no_labels_are_told(read, caplog):
     read(META + IMAGES)
     assert "values of attributes make no labels: 'dog: colour'" in caplog.text
+
+
+def test_a_folder_has_a_file_for_each_split(tmp_path):
+    """As Datumaro exports them."""
+    for split, label in (("train", "dog"), ("val", "sky")):
+        tag = f'<image name="{split}.jpg"><tag label="{label}"/></image>'
+        (tmp_path / f"{split}.xml").write_text(f"<annotations>{tag}</annotations>")
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / f"{split}.jpg").touch()
+    rows = read_annotations(tmp_path)
+    assert (rows.format, rows.names, rows.splits) == ("cvat", ("dog", "sky"), ("train", "val"))
+    assert rows.targets.tolist() == [[1, 0], [0, 1]]

@@ -205,3 +205,10 @@ def test_labels_in_brackets_follow_a_photo(write_csv):
     for text in ("a.jpg (dog, sky)\nb.jpg (sky)\n", "a.jpg [dog, sky]\nb.jpg [sky]\nc d.jpg []\n"):
         rows = read_annotations(write_csv(text))
         assert (rows.names, rows.targets.tolist()[:2]) == (("dog", "sky"), [[1, 1], [0, 1]])
+
+
+def test_numbers_are_named_by_a_list_of_synsets(write_csv, tmp_path):
+    """As Datumaro writes beside its lists of ImageNet's form."""
+    (tmp_path / "synsets.txt").write_text("cow\ndog\nsky\n")
+    rows = read_annotations(write_csv("image,label\na.jpg,0\nb.jpg,2\nc d.jpg,1\n"))
+    assert rows.names == ("cow", "dog", "sky")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.format import Format
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.source import clean_name, photo_path
+from tagsight.data.source import clean_name, is_file, photo_path
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.data.xml_files import elements, root_name
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -26,7 +27,7 @@ USUAL_NAME = "annotations.xml"
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file, or ``annotations.xml`` in a folder, is CVAT's.
+    """Return whether a file is CVAT's, or ``annotations.xml`` or those of splits in a folder are.
 
     Example:
         >>> from pathlib import Path
@@ -35,11 +36,17 @@ def recognises(source: Path) -> bool:
         >>> recognises(file)
         True
     """
-    return root_name(_file(source)) == "annotations"
+    return all(root_name(file) == "annotations" for file in _files(source))
 
 
-def _file(source: Path) -> Path:
-    return source / USUAL_NAME if source.is_dir() else source
+def _files(source: Path) -> list[Path]:
+    """Return the file of a source, or those of splits in a folder, as Datumaro writes them."""
+    if not source.is_dir():
+        return [source]
+    usual = source / USUAL_NAME
+    order = list(SPLIT_NAMES)
+    named = (source / f"{name}.xml" for name in order)
+    return [usual] if is_file(usual) else list(filter(is_file, named)) or [usual]
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -48,7 +55,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     A label that a photo does not have is absent; labels that no photo has are read from the list of
     the task's labels. An attribute that is ticked, of a tag or shape, is a label of its own,
     ``person: glasses``; other attributes are left out. The subset of a photo is its split, if it is
-    called so.
+    called so, or the name of its file, as ``train.xml``.
 
     Args:
         source: The file, or the folder of an export.
@@ -67,21 +74,25 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.photos, found.names
         (('a.jpg',), ('dog', 'dog: wet'))
     """
-    file = _file(source)
-    if root_name(file) != "annotations":
-        msg = f"expected CVAT's XML, which begins with <annotations>, at {file}"
-        raise DataError(msg)
+    files = _files(source)
     names: set[str] = set()
     valued: set[str] = set()
     photos: list[PhotoLabels] = []
-    for element in elements(file, largest=LARGEST_FILE):
-        if element.name == "meta":
-            names |= set(_declared(element, str(file)))
-        elif element.name == "image":
-            photos.append(_photo(element, file, valued))
-        elif element.name == "track":
-            msg = f"{file}: expected CVAT for images, got CVAT for video; export it for images"
+    for file in files:
+        split = SPLIT_NAMES.get(file.stem.lower())
+        if root_name(file) != "annotations":
+            msg = f"expected CVAT's XML, which begins with <annotations>, at {file}"
             raise DataError(msg)
+        for element in elements(file, largest=LARGEST_FILE):
+            if element.name == "meta":
+                names |= set(_declared(element, str(file)))
+            elif element.name == "image":
+                photo = _photo(element, file, valued)
+                photos.append(photo if photo.split else photo._replace(split=split))
+            elif element.name == "track":
+                msg = f"{file}: expected CVAT for images, got CVAT for video; export it for images"
+                raise DataError(msg)
+    file = files[0]
     if not any(photo.present for photo in photos):
         msg = (
             f"{file}: expected tags or shapes of photos, got none of {amount(len(photos), 'photo')}"

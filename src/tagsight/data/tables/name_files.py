@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NAME_FILES = ("labels.txt", "label_list.txt", "classes.txt", "names.txt", "classnames.txt")
+NAME_FILES = (
+    *("labels.txt", "label_list.txt", "classes.txt", "names.txt", "classnames.txt"),
+    "synsets.txt",
+)
 TABLES_OF_NAMES = ("classes.csv", "class_names.csv", "labels.csv", "label_map.csv", "classes.tsv")
 JSON_OF_NAMES = (
     *("classes.json", "class_names.json", "labels.json", "label_map.json"),
