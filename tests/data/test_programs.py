@@ -317,6 +317,20 @@ def sagemaker(export: str) -> None:
     lines("output.manifest", rows)
 
 
+def supervision(_: str) -> None:
+    draw("export/images")
+    yolo("export/labels", list(LABELS))
+    write("export/data.yaml", f"nc: 2\nnames: [{', '.join(CLASSES)}]\n")
+
+
+def datumaro(_: str) -> None:
+    for split, names in (("train", ["a.png", "b.png"]), ("val", ["c.png"])):
+        draw("export/images", *names)
+        tags = {n: "".join(f'<tag label="{label}"/>' for label in LABELS[n]) for n in names}
+        images = "".join(f'<image name="{n}">{tag}</image>' for n, tag in tags.items())
+        write(f"export/{split}.xml", f"<annotations>{images}</annotations>")
+
+
 def azure(_: str) -> None:
     urls = {name: f"azureml://datastores/x/paths/{name}" for name in LABELS}
     lines("rows.jsonl", [{"image_url": urls[n], "label": LABELS[n]} for n in LABELS])
@@ -353,6 +367,8 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "CVAT": cvat,
     "Roboflow": roboflow,
     "labelImg": labelimg,
+    "supervision": supervision,
+    "Datumaro": datumaro,
     "Ultralytics": ultralytics,
     "FiftyOne": fiftyone,
     "Hugging Face": hugging_face,

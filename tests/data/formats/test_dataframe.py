@@ -113,7 +113,7 @@ TWO = {"image": ["a.jpg", "b.jpg"]}
         (TWO | {"labels": ["x", "y"], "split": ["train", None]}, "row 1: expected the split .*''"),
         ({"image": ["b/../a.jpg"], "labels": ["x"]}, "row 0: .* inside the folder"),
         ({"image": ["/a\x1b"], "labels": ["x"]}, "row 0: .* without control characters, .* rename"),
-        ({"image": [None], "labels": ["x"]}, "row 0: expected a photo's path"),
+        ({"image": [None], "labels": ["x"]}, "row 0: expected a photo"),
         ({"image": ["a", "a"], "labels": ["x;y", "y"]}, "row 1: .* row 0 differs"),
         (TWO | {"labels": ["x", "y"]}, "photos of the DataFrame, found none of 2: .*`images`"),
     ],
