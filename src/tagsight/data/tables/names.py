@@ -92,10 +92,21 @@ TEXT_COLUMNS = frozenset(
 
 TOTALS = frozenset(
     {"total", "totals", "totale", "totaal", "sum", "sums", "summe", "gesamt", "somme", "suma"}
-    | {"soma", "razem", "grandtotal", "subtotal", "итого", "всего", "сумма", "合计", "总计", "合計"}
+    | {
+        "soma",
+        "razem",
+        "grand total",
+        "subtotal",
+        "итого",
+        "всего",
+        "сумма",
+        "合计",
+        "总计",
+        "合計",
+    }
     | {"합계"}
 )
-"""Names of rows that count those above, as `key_of` gives them."""
+"""Names of rows that count those above, in lower case."""
 
 REMARKS = TEXT_COLUMNS | frozenset(
     {"note", "notes", "remark", "remarks", "comments", "bemerkung", "bemerkungen", "remarques"}

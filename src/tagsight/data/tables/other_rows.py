@@ -65,7 +65,9 @@ class OtherRows:
         if self._place >= len(cells):
             return False
         name = cells[self._place]
-        if name[-4:] in USUAL or (not self._has_endings and name and key_of(name) not in TOTALS):
+        if name[-4:] in USUAL:
+            return False
+        if not self._has_endings and name and name.strip().lower() not in TOTALS:
             return False
         if self._is_other(name.strip(), [*cells[: self._place], *cells[self._place + 1 :]], mark):
             self.found.append(mark.join(cells))
@@ -81,7 +83,7 @@ class OtherRows:
             return self._has_endings and len(name.split()) > 1
         if not all(map(is_number, filled)):
             return False
-        words = {key_of(word) for word in (name, *name.split())}
+        words = {word.strip(":.").lower() for word in (name, *name.split())}
         return bool(words & TOTALS) if name else not all(map(is_target, filled))
 
 

@@ -160,12 +160,8 @@ def shown_cells(cells: Sequence[Cell]) -> str:
     return repr([cell[:LONGEST_SHOWN] for cell in cells[:MOST_SHOWN]])
 
 
-def log_left_out(table: Table) -> None:
-    """Log the rows that are no photos or go on beyond the header, once all were read.
-
-    Args:
-        table: The table.
-    """
+def _log_left_out(table: Table) -> None:
+    """Log the rows that are no photos or go on beyond the header, once all were read."""
     if table.repeated_headers:
         lines = amount(table.repeated_headers, table.row_word)
         logger.warning("%s: repeated headers: %s left out", table.source, lines)
@@ -270,7 +266,7 @@ class Photos:
                 self._taxa.add(place, cells)
             self.repeated += not is_new
             yield Row(number, place, is_new, cells)
-        log_left_out(table)
+        _log_left_out(table)
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
             raise NoRowsError(msg)
