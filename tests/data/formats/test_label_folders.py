@@ -213,3 +213,20 @@ def test_what_was_written_beside_the_folders_of_labels_changes_nothing(write, mo
     (source / "labels.json").write_text('{"1.jpg": ["cat"]}')
     with pytest.raises(DataError):  # which may say more than the folders
         found(source)
+
+
+@pytest.mark.parametrize("mark", ["_", "+", ", ", " & ", "-"])
+def test_names_that_join_labels_are_told(write, caplog, mark):
+    joined = ("dog+person+sofa", "dog+car", "car+person", "cat+person", "cat+dog", "dog", "cat")
+    files = {f"{name.replace('+', mark)}__{n}": str(n) for n, name in enumerate(joined)}
+    names, _ = found(write(**files))
+    assert len(names) == len(joined)
+    assert f"join labels by '{mark.strip()}'" in caplog.text.replace(
+        f"'{mark}'", f"'{mark.strip()}'"
+    )
+
+
+def test_names_of_several_words_are_not_told_as_joined(write, caplog):
+    files = {f"{name}__{n}": str(n) for n, name in enumerate(("polar_bear", "brown_bear", "dog"))}
+    found(write(**files))
+    assert "join labels" not in caplog.text

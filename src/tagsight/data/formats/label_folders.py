@@ -14,6 +14,7 @@ from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.photos.hidden import is_hidden
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, first_of, is_file, is_folder
+from tagsight.data.tables.cells import MARKS_OF_NAMES, SEPARATORS, WEAK_SEPARATORS, separates
 from tagsight.data.tables.names import SPLIT_NAMES, key_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -294,7 +295,22 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         logger.info("%s: %s in the folders of several labels", source, amount(several, "photo"))
     else:
         logger.info("%s: each photo is in the folder of one label, and has no other", source)
+        _warn_of_joined(source, sorted(names))
     return [tabulate(source, photos, root=source)]
+
+
+def _warn_of_joined(source: Path, names: Sequence[str]) -> None:
+    """Warn if a mark joins labels in most names of folders."""
+    for mark in (*SEPARATORS, *WEAK_SEPARATORS, *MARKS_OF_NAMES):
+        if separates(mark, names):
+            several = max(names, key=lambda name: name.count(mark))
+            logger.warning(
+                "%s: names of folders seem to join labels by %r, such as %r: each is one label; if "
+                "it is several, write a table with the columns image and labels, as "
+                "'tagsight data FOLDER --template labels.csv' begins",
+                *(source, mark, several),
+            )
+            return
 
 
 def _labels_of(group: list[_PhotoFile], names: set[str]) -> PhotoLabels:

@@ -328,7 +328,7 @@ class SeparatorSearch:
             part.strip() for cell in self._cells for part in found.labels(cell) if part.strip()
         )
         for mark in WEAK_SEPARATORS:
-            if _separates(mark, list(parts)):
+            if separates(mark, list(parts)):
                 several = next(part for part in parts if mark in part)
                 logger.warning(
                     "%s: labels are taken to be separated by %r, but %s joins others, such as %r; "
@@ -340,7 +340,7 @@ class SeparatorSearch:
         """Return the mark that the cells' vocabulary shows to separate labels, if any does."""
         cells = [cell for cell in self._cells if cell]
         for mark in (*WEAK_SEPARATORS, *MARKS_OF_NAMES):
-            if (verdict := _separates(mark, cells)) is None:
+            if (verdict := separates(mark, cells)) is None:
                 continue
             verdict = verdict and mark not in MARKS_OF_NAMES
             several = next(cell for cell in cells if mark in cell)
@@ -356,7 +356,7 @@ class SeparatorSearch:
         return ""
 
 
-def _separates(mark: str, cells: Sequence[str]) -> bool | None:
+def separates(mark: str, cells: Sequence[str]) -> bool | None:
     """Judge whether a mark joins labels, or is part of their names: True, None, or False if unsure.
 
     Labels recur in other cells, alone or in other company, so that there are fewer of them than
@@ -364,6 +364,10 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
     seldom three together; other marks are in fewer names. Cells of which all words are labels alone
     as well are several labels: of the words of one name that may be so by chance, but not of two.
     Numbers are no words of a name.
+
+    Example:
+        >>> separates("_", ["dog", "sky", "dog_sky", "sky_sea", "sea"])
+        True
     """
     each = [_parts(mark, cell) for cell in cells]
     several = [parts for parts in each if len(parts) > 1]
