@@ -184,3 +184,13 @@ def test_numbers_of_classes_are_labels(write_csv):
         content = "".join(f"{photo},{cell}\n" for photo, cell in rows)
         read = read_annotations(write_csv(f"image,labels\n{content}"), labels_only=True)
         assert read.names == tuple(sorted(set(cells)))
+
+
+def test_the_name_of_its_column_is_a_mark(write_csv):
+    rows = read_annotations(write_csv("image,dog,Sky\na.jpg,dog,\nb.jpg,Dog,sky\nc d.jpg,,\n"))
+    assert (rows.names, rows.targets.tolist()) == (("dog", "Sky"), [[1, 0], [1, 1], [0, 0]])
+
+
+def test_scores_are_named_as_what_they_may_be(write_csv):
+    with pytest.raises(DataError, match="of scores or counts, write 1 for present"):
+        read_annotations(write_csv("image,dog,sky\na.jpg,0.9,0.1\nb.jpg,0.2,0.7\n"))

@@ -48,7 +48,7 @@ from tagsight.data.tables.roles import (
 )
 from tagsight.data.tables.row_flags import row_flags
 from tagsight.data.tables.stated import is_called_value, is_full, states_presence
-from tagsight.data.tables.ticks import are_vectors, is_ticked
+from tagsight.data.tables.ticks import are_vectors, is_ticked, repeats_name
 from tagsight.data.tables.unfilled import unfilled
 from tagsight.errors import DataError
 
@@ -303,7 +303,8 @@ class _Search:
 
     def _has_targets(self, place: int) -> bool:
         cells = self.cells[place]
-        return all(map(is_target, cells)) or is_ticked(cells) or place in self.paired
+        is_marked = is_ticked(cells) or repeats_name(self.table.names[place], cells)
+        return all(map(is_target, cells)) or is_marked or place in self.paired
 
     def _target_columns(self, free: Sequence[int]) -> list[int]:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
@@ -340,6 +341,8 @@ class _Search:
             f"{where}: expected one column of labels beside the photo and the split, got "
             f"{listed(names)}; name it with `labels_column`, or several with `label_columns`"
         )
+        if not self._texts(free):
+            msg += "; of scores or counts, write 1 for present and 0 for absent"
         raise DataError(msg)
 
     def _texts(self, free: Sequence[int]) -> list[int]:

@@ -59,6 +59,17 @@ def is_ticked(cells: Collection[str]) -> bool:
     return bool(filled) and filled <= marks and not filled <= EMPTY_BOXES
 
 
+def repeats_name(name: str, cells: Collection[str]) -> bool:
+    """Return whether cells, other than blank ones, all repeat the name of their column.
+
+    Example:
+        >>> repeats_name("dog", ["dog", "", "Dog"]), repeats_name("dog", ["cat", ""])
+        (True, False)
+    """
+    filled = {cell.strip().casefold() for cell in cells} - {""}
+    return filled == {name.strip().casefold()}
+
+
 def has_ticks_and_targets(cells: Collection[str]) -> bool:
     """Return whether cells are marks such as ``x`` and targets such as 1.
 
@@ -117,6 +128,7 @@ class Ticks(NamedTuple):
         worded = frozenset(name for name, cells in columns.items() if is_worded(cells))
         if any(_says_no(cell) for cells in columns.values() for cell in cells):
             worded = frozenset()
+        named = {name: set(cells) for name, cells in columns.items() if repeats_name(name, cells)}
         marks = {_plain(cell) for cells in ticked.values() for cell in cells}
         pairs = paired(columns)
         crosses = LETTERS | CROSSES
@@ -131,9 +143,10 @@ class Ticks(NamedTuple):
         meaning |= dict.fromkeys(crosses | EMPTY_BOXES, 0) | dict.fromkeys(_BLANKS, BLANK)
         for pair in pairs.values():
             meaning |= pair.meaning
+        meaning |= {_plain(cell): 1 for cells in named.values() for cell in cells if cell.strip()}
         others = [name for name in pairs if not set(columns[name]) <= set(TARGETS)]
         said = tuple(dict.fromkeys(pairs[name] for name in others))
-        return cls(frozenset((*ticked, *worded, *others)), meaning, said)
+        return cls(frozenset((*ticked, *worded, *named, *others)), meaning, said)
 
     def target(self, cell: str) -> int | None:
         """Return the target of a cell in a column of ticks, or None if it is no mark."""
