@@ -16,19 +16,8 @@ IMAGE_COLUMNS = frozenset(
     | {"bild", "bilddatei", "dateiname", "datei", "foto", "fichier", "nomdufichier", "nomfichier"}
     | {"archivo", "nombredearchivo", "fichero", "imagen", "arquivo", "nomedoarquivo", "imagem"}
     | {"nomefile", "immagine", "bestandsnaam", "afbeelding", "plik", "nazwapliku", "zdjęcie"}
-    | {
-        "файл",
-        "имяфайла",
-        "фото",
-        "изображение",
-        "图片",
-        "图像",
-        "照片",
-        "文件名",
-        "ファイル名",
-        "画像",
-    }
-    | {"写真", "파일명", "파일이름", "이미지", "사진"}
+    | {"файл", "имяфайла", "фото", "изображение", "图片", "图像", "照片", "文件名"}
+    | {"ファイル名", "画像", "写真", "파일명", "파일이름", "이미지", "사진"}
 )
 """Names of columns that hold photos, also as people of other languages call them."""
 
@@ -91,20 +80,9 @@ TEXT_COLUMNS = frozenset(
 """Names of columns that hold sentences rather than labels."""
 
 TOTALS = frozenset(
-    {"total", "totals", "totale", "totaal", "sum", "sums", "summe", "gesamt", "somme", "suma"}
-    | {
-        "soma",
-        "razem",
-        "grand total",
-        "subtotal",
-        "итого",
-        "всего",
-        "сумма",
-        "合计",
-        "总计",
-        "合計",
-    }
-    | {"합계"}
+    {"total", "totals", "totale", "totaal", "grand total", "subtotal", "sum", "sums", "summe"}
+    | {"gesamt", "somme", "suma", "soma", "razem", "итого", "всего", "сумма"}
+    | {"合计", "总计", "合計", "합계"}
 )
 """Names of rows that count those above, in lower case."""
 
