@@ -114,6 +114,20 @@ def test_quotation_marks_within_labels_stay(write_csv):
     assert labels_of(write_csv(table(*cells))) == [{"it's", '5" nail'}, {"dog's", "cat"}]
 
 
+@pytest.mark.parametrize("header", ["image,labels", "'image','labels'"])
+@pytest.mark.parametrize("mark", ",;")
+def test_apostrophes_around_cells_are_quotation_marks(write_csv, header, mark):
+    rows = [header, f"'a.jpg','red{mark} it''s'", "'b.jpg','red'", "", "'c.jpg',''"]
+    assert labels_of(write_csv("\n".join(rows))) == [{"red", "it's"}, {"red"}, set()]
+
+
+def test_apostrophes_elsewhere_are_part_of_names(write_csv):
+    assert labels_of(write_csv("image,labels\n'tis.jpg,dog's\nb.jpg,'red'\n")) == [
+        {"dog's"},
+        {"'red'"},
+    ]
+
+
 @pytest.mark.parametrize("column", ["labels", "label"])
 def test_numbers_that_a_table_made_floats_of_are_whole(write_csv, column):
     file = write_csv(table("3.0", "17.0", "", column=column))

@@ -140,7 +140,7 @@ class CsvTable(Table):
             DataError: If a row has another number of cells than the header.
         """
         mark, width = self.delimiter, len(self.names)
-        if mark in {BLANK, COLON} or writing_of(self.file, self._given).has_quotes:
+        if mark in {BLANK, COLON} or writing_of(self.file, self._given).quote:
             joined_from = None
         found = records(self.file, mark, joined_from, self._given)
         rows = cast("Iterator[tuple[int, list[Cell]]]", self._without_comments(found))

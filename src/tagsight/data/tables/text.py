@@ -66,6 +66,12 @@ beside a letter where they do not stand, such as a superscript 3 before one.
 STRAY = "\ufeff\x1a"
 """A byte order mark that joining files leaves inside, and the end of a file as DOS marks it."""
 
+_APOSTROPHES = re.compile(rb"'[^'\r\n]+'(?:[,;\t|]|$)")
+"""Beginning of a row in which apostrophes are quotation marks."""
+
+SAMPLE = 100
+"""Rows that say whether they are."""
+
 DELIMITER_LINE = re.compile(r"\"?sep=(.)\"?\s*")
 """First line of a file that tells Excel the delimiter."""
 
@@ -75,11 +81,11 @@ class Writing(NamedTuple):
 
     Attributes:
         encoding: Name of its encoding.
-        has_quotes: Whether it has quotation marks, so that a line may not be a row.
+        quote: The mark that encloses cells, so that a line may not be a row; empty if none does.
     """
 
     encoding: str
-    has_quotes: bool
+    quote: str
 
 
 def writing_of(file: Path, encoding: str | None = None) -> Writing:
@@ -98,7 +104,7 @@ def writing_of(file: Path, encoding: str | None = None) -> Writing:
         >>> from pathlib import Path
         >>> _ = Path("table.csv").write_bytes("image,tags\na.jpg,Café".encode("utf-16"))
         >>> writing_of(Path("table.csv"))
-        Writing(encoding='utf-16', has_quotes=False)
+        Writing(encoding='utf-16', quote='')
     """
     status = file.stat()
     return _writing(file, encoding, status.st_size, status.st_mtime_ns)
@@ -110,10 +116,11 @@ def _writing(file: Path, given: str | None, _size: int, _changed: int) -> Writin
         start = handle.read(4)
         handle.seek(0)
         has_quotes = any(b'"' in content for content in iter(lambda: handle.read(CHUNK), b""))
+    quote = '"' if has_quotes else "'" if _has_apostrophes(file) else ""
     known = given or next((name for mark, name in MARKS if start.startswith(mark)), _wide(file))
     encoding = known or "utf-8"
     if (line := _undecodable_line(file, encoding)) is None:
-        return Writing(encoding, has_quotes)
+        return Writing(encoding, quote)
     with file.open("rb") as handle:
         foreign = any(FOREIGN.search(text) for text in iter(lambda: handle.read(CHUNK), b""))
     if known or foreign or _undecodable_line(file, WESTERN):
@@ -125,7 +132,15 @@ def _writing(file: Path, given: str | None, _size: int, _changed: int) -> Writin
         file,
         line,
     )
-    return Writing(WESTERN, has_quotes)
+    return Writing(WESTERN, quote)
+
+
+def _has_apostrophes(file: Path) -> bool:
+    """Return whether apostrophes enclose the first cell of the first rows below the header."""
+    with file.open("rb") as handle:
+        lines = [line.strip() for line in handle.read(CHUNK).splitlines()[1 : SAMPLE + 1]]
+    filled = [line for line in lines if line]
+    return bool(filled) and all(map(_APOSTROPHES.match, filled))
 
 
 def _perhaps(file: Path) -> str:
@@ -224,11 +239,11 @@ def records(
         >>> list(records(Path("table.csv"), ","))
         [(1, ['image', 'tags']), (3, ['a.jpg', 'dog,sky'])]
     """
-    encoding, has_quotes = writing_of(source, encoding)
+    encoding, quote = writing_of(source, encoding)
     is_blank = delimiter == " "
     with source.open(encoding=encoding, newline="") as handle:
         lines = _bounded_lines(handle, delimiter, source)
-        if not (has_quotes and is_quoted) or delimiter == COLON:
+        if not (quote and is_quoted) or delimiter == COLON:
             most = -1 if joined_from is None else joined_from
             for number, line in enumerate(lines, 1):
                 if delimiter == COLON and (found := _parted(line.strip())):
@@ -238,7 +253,9 @@ def records(
             return
         # A cell may be a photo. The limit is one of the process, for all readers.
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+        reader = csv.reader(
+            lines, delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=True
+        )
         try:
             for cells in reader:
                 if cells:
