@@ -31,7 +31,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -136,7 +136,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     if layout.confidence is not None and not is_called_value(table.names[layout.confidence]):
         logger.info("%s: %r says what is present", table.source, table.names[layout.confidence])
     elif layout.confidence is None and layout.ignored:
-        _warn_if_full(table, layout, zip(rows, columns, strict=True))
+        _warn_if_full(table, layout, rows, columns)
     logger.info(
         "%s: %s of %s; labels without a row are %s",
         table.source,
@@ -205,9 +205,9 @@ def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) 
     return int(confidence >= PRESENT_FROM)
 
 
-def _warn_if_full(table: Table, layout: Layout, pairs: Iterable[tuple[int, int]]) -> None:
+def _warn_if_full(table: Table, layout: Layout, rows: array[int], columns: array[int]) -> None:
     """Warn that each photo has nearly each label, if a column that is not used may deny some."""
-    if is_full(pairs):
+    if is_full(rows, columns):
         logger.warning(
             "%s: nearly every photo has every label; if one of %s says whether the label of a row "
             "is present, call it 'present' in the header",

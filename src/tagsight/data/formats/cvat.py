@@ -44,8 +44,7 @@ def _files(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source]
     usual = source / USUAL_NAME
-    order = list(SPLIT_NAMES)
-    named = (source / f"{name}.xml" for name in order)
+    named = (source / f"{name}.xml" for name in SPLIT_NAMES)
     return [usual] if is_file(usual) else list(filter(is_file, named)) or [usual]
 
 

@@ -152,10 +152,13 @@ def _value_key(
             return key
         if key_of(key) in CONFIDENCE_COLUMNS and all(isinstance(v, int | float) for v in values):
             return key
-        if (is_stated or are_words) and states_presence(key, {str(value) for value in values}):
-            pairs = ((str(record.get(photo)), str(record.get(labels[0]))) for record in sample)
-            if is_full(pairs):
-                return key
+        may_state = is_stated or are_words
+        if (
+            may_state
+            and states_presence(key, {str(value) for value in values})
+            and is_full(*([str(record.get(k)) for record in sample] for k in (photo, labels[0])))
+        ):
+            return key
     return None
 
 

@@ -119,9 +119,9 @@ class CsvTable(Table):
         return _kind(source, status.st_size, status.st_mtime_ns)
 
     @property
-    def other_rows(self) -> Sequence[str]:
-        """Rows that are no photos, such as totals, joined, once all were read."""
-        return self._other_rows.found
+    def other_rows(self) -> tuple[int, str]:
+        """How many rows are no photos, such as totals, and the first, once all were read."""
+        return self._other_rows.count, self._other_rows.first
 
     def where(self, number: int | None = None) -> str:
         """Name the file and the line."""

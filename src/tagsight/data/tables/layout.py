@@ -388,4 +388,4 @@ class _Search:
 
     def _is_full(self, place: int) -> bool:
         rows = self.table.sample
-        return is_full((str(row[self.image]).strip(), str(row[place]).strip()) for row in rows)
+        return is_full(*([str(row[i]).strip() for row in rows] for i in (self.image, place)))

@@ -33,14 +33,15 @@ class OtherRows:
         rows: The first rows.
 
     Attributes:
-        found: The rows that were found since they were cleared, joined.
+        count: Rows that were found since they were cleared.
+        first: The first of them, joined.
 
     Example:
         >>> rows = OtherRows(["image", "dog"], [["a.jpg", "1"], ["b.jpg", "1"]])
         >>> [rows.has(cells, ",") for cells in (["c.jpg", "0"], ["Total", "2"], ["by Ann", ""])]
         [False, True, True]
-        >>> rows.found
-        ['Total,2', 'by Ann,']
+        >>> rows.count, rows.first
+        (2, 'Total,2')
     """
 
     def __init__(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -49,11 +50,11 @@ class OtherRows:
         named = [i for i in columns if i < len(names) and key_of(names[i]) in IMAGE_COLUMNS]
         self._has_endings = bool(photos)
         self._place = next(iter(photos or named), 0)
-        self.found: list[str] = []
+        self.clear()
 
     def clear(self) -> None:
         """Forget the rows that were found."""
-        self.found.clear()
+        self.count, self.first = 0, ""
 
     def has(self, cells: Sequence[str], mark: str) -> bool:
         """Note a row and return True if it is no photo's.
@@ -70,7 +71,8 @@ class OtherRows:
         if not self._has_endings and name and name.strip().lower() not in TOTALS:
             return False
         if self._is_other(name.strip(), [*cells[: self._place], *cells[self._place + 1 :]], mark):
-            self.found.append(mark.join(cells))
+            self.first = self.first if self.count else mark.join(cells)
+            self.count += 1
             return True
         return False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tagsight.data.tables.measures import may_count
 from tagsight.data.tables.names import CONFIDENCE_COLUMNS, VALUE_COLUMNS, is_no_label, key_of
 from tagsight.data.tables.names import target_of as target
@@ -11,29 +13,31 @@ from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.row_flags import is_row_flag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable
+    from collections.abc import Collection, Sequence
 
 FULL = 0.9
 """Share of the pairs of a photo and a label that rows state from which on some must be absent."""
 
 
-def is_full(pairs: Iterable[tuple[Hashable, Hashable]]) -> bool:
+def is_full(photos: Sequence[int | str], labels: Sequence[int | str]) -> bool:
     """Return whether rows state nearly every label of every photo, each once.
 
     If all of them were present, every photo would have every label.
 
     Args:
-        pairs: The photo and the label of each row.
+        photos: The photo of each row, a number or a name.
+        labels: Its label.
 
     Example:
-        >>> rows = [("a.jpg", "dog"), ("a.jpg", "sky"), ("b.jpg", "dog"), ("b.jpg", "sky")]
-        >>> is_full(rows), is_full(rows[:3]), is_full(rows[:2])
-        (True, False, False)
+        >>> photos, labels = ["a.jpg", "a.jpg", "b.jpg", "b.jpg"], ["dog", "sky", "dog", "sky"]
+        >>> [is_full(photos[:rows], labels[:rows]) for rows in (4, 3, 2)]
+        [True, False, False]
     """
-    listed = list(pairs)
-    photos, labels = (len(set(each)) for each in zip(*listed, strict=True)) if listed else (0, 0)
-    are_once = len(set(listed)) == len(listed)
-    return min(photos, labels) > 1 and are_once and len(listed) >= FULL * photos * labels
+    rows, names, kinds = len(photos), len(set(photos)), len(set(labels))
+    if min(names, kinds) < 2 or not FULL * names * kinds <= rows <= names * kinds:
+        return False
+    photo, label = (np.unique(each, return_inverse=True)[1] for each in (photos, labels))
+    return len(np.unique(photo * kinds + label)) == rows
 
 
 def states_presence(name: str, cells: Collection[str]) -> bool:

@@ -103,9 +103,9 @@ class Table(ABC):
         """Return the folders that may hold the photos, the likeliest first."""
 
     @property
-    def other_rows(self) -> Sequence[str]:
-        """Rows that are no photos, such as totals, joined."""
-        return ()
+    def other_rows(self) -> tuple[int, str]:
+        """How many rows are no photos, such as totals, and the first of them, joined."""
+        return 0, ""
 
     @property
     def beside(self) -> tuple[Path | str, Path | None, str | None]:
@@ -174,11 +174,11 @@ def _log_left_out(table: Table) -> None:
             "%s: %s with more cells than the header: all from %r on are labels",
             *(table.source, lines, table.names[-1]),
         )
-    if table.other_rows:
-        lines, first = amount(len(table.other_rows), table.row_word), table.other_rows[0]
+    count, first = table.other_rows
+    if count:
         logger.warning(
             "%s: %s without a photo left out, such as %r",
-            *(table.source, lines, first[:LONGEST_SHOWN]),
+            *(table.source, amount(count, table.row_word), first[:LONGEST_SHOWN]),
         )
 
 
