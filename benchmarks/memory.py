@@ -89,6 +89,10 @@ def main() -> None:
 def collection(place: Path, model: Path, few: Path) -> None:
     """What is done with whole collections."""
     folders = few, write_collection(place / f"{VERY_MANY}", VERY_MANY)
+    # What runs the network is measured before the first collection that is large enough, in more
+    # memory than tagging takes.
+    first = peak("tag", model, folders[1], "--write", "csv", "--out", place / "first.csv")
+    print(f"The first run, which measures runtimes: {first:,.0f} MiB.", file=sys.stderr)
     peaks = [
         peak("tag", model, folder, "--write", "csv", "--out", place / f"{folder.name}.csv")
         for folder in folders

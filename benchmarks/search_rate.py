@@ -25,8 +25,8 @@ TARGET = 1.0
 """An index on the disk, with conditions and versions, that is no slower than a scan in memory."""
 
 
-def filled(folder: Path, count: int) -> tuple[SearchIndex, NDArray[np.float32]]:
-    """An index of photos that look like nothing, and their vectors."""
+def filled(folder: Path, count: int) -> NDArray[np.float32]:
+    """Make an index of photos that look like nothing, and return their vectors."""
     index = SearchIndex.create(folder, Facts("none", "none", ("a",), (0.5,), LENGTH))
     held = np.empty((count, LENGTH), np.float32)
     for start in range(0, count, PART):
@@ -34,7 +34,7 @@ def filled(folder: Path, count: int) -> tuple[SearchIndex, NDArray[np.float32]]:
         index.put([entry(start + i, held[start + i]) for i in range(PART)])
     index.tidy()
     index.speed_up()
-    return index, held
+    return held
 
 
 def entry(number: int, vector: NDArray[np.float32]) -> Entry:
@@ -54,7 +54,8 @@ def measured(count: int) -> None:
     """Print the row for so many photos."""
     queries = drawn_vectors(QUERIES, LENGTH, FACTORS, seed=1)
     with TemporaryDirectory() as folder:
-        index, held = filled(Path(folder) / "index", count)
+        held = filled(Path(folder) / "index", count)
+        index = SearchIndex.open(Path(folder) / "index")  # as a search does
         found = [[str(hit.path) for hit in index.like(query, K)] for query in queries]
         expected = [scanned(held, query) for query in queries]
         equal = np.mean([len(set(f) & set(e)) / K for f, e in zip(found, expected, strict=True)])
