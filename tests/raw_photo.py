@@ -4,7 +4,7 @@ import struct
 from typing import NamedTuple
 
 SIDE = 32
-"""Sensor cells across and down."""
+"""Sensor cells across and down, unless said."""
 
 
 class Tag(NamedTuple):
@@ -43,20 +43,22 @@ def fractions(*values: int) -> Tag:
     return Tag(10, len(values), data)
 
 
-def dng(preview: bytes | None, orientation: int = 1) -> bytes:
-    """A photo of 32 x 32 sensor cells, with a preview, the bytes of a JPEG, or without."""
-    cells = struct.pack("<H", 500) * SIDE**2
+def dng(
+    preview: bytes | None, orientation: int = 1, *, width: int = SIDE, height: int = SIDE
+) -> bytes:
+    """A photo of so many sensor cells, with a preview, the bytes of a JPEG, or without."""
+    cells = struct.pack("<H", 500) * width * height
     shown = preview or b""
     sensor = {
         254: long(0),
-        256: long(SIDE),
-        257: long(SIDE),
+        256: long(width),
+        257: long(height),
         258: short(16),
         259: short(1),
         262: short(32803),
         273: long(8),
         277: short(1),
-        278: long(SIDE),
+        278: long(height),
         279: long(len(cells)),
         33421: short(2, 2),
         33422: octets(0, 1, 1, 2),

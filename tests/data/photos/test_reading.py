@@ -13,7 +13,7 @@ from raw_photo import dng
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.photos.reading import open_photo, photo_defect
-from tagsight.errors import DataError
+from tagsight.errors import DataError, TooLargeError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
@@ -54,10 +54,21 @@ def test_of_a_raw_photo_the_preview_is_read_upright(tmp_path, orientation, size)
     assert photo.size == size
     np.testing.assert_allclose(photo.getpixel((4, 4)), (0, 0, 255), atol=12)
     assert list(find_photos([tmp_path])) == [path]
-    for content in (dng(None), b"II*\0 and no more"):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=r"1.DNG: expected a readable photo, got: "):
-            open_photo(path)
+    path.write_bytes(b"II*\0 and no more")
+    with pytest.raises(DataError, match=r"1.DNG: expected a raw photo, got one .*\([A-Z]"):
+        open_photo(path)
+
+
+@pytest.mark.parametrize("preview", [None, encoded(HALVES, "JPEG")])
+def test_a_raw_photo_without_a_preview_that_is_large_enough_is_developed(tmp_path, preview):
+    pytest.importorskip("rawpy")
+    path = tmp_path / "1.DNG"
+    path.write_bytes(dng(preview, orientation=6, width=1200, height=1100))
+    assert open_photo(path).size == (550, 600)
+    path.write_bytes(dng(preview, width=600, height=400))
+    assert open_photo(path).size == (600, 400)
+    with pytest.raises(TooLargeError, match=r"1.DNG: expected a raw photo with a preview, or one"):
+        open_photo(path, max_memory=3_000_000)
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,20 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from tagsight.data.photos.cost import MAX_WORK, Cost, decoding_cost
 from tagsight.data.photos.deaths import noted
 from tagsight.data.photos.headers import Metered, prepared, require_sound
 from tagsight.data.photos.kinds import CUT_OFF, NEEDED, recognised
+from tagsight.data.photos.raw import raw_preview
 from tagsight.data.photos.srgb import SIDEWAYS, profile_name, upright_rgb
 from tagsight.data.photos.suffixes import HEIF_SUFFIXES, RAW_SUFFIXES
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.photos.traits import PhotoTraits, camera_name, look_of, time_taken
 from tagsight.data.remote.fetching import local_file
 from tagsight.data.remote.places import shown
-from tagsight.errors import DataError, TooLargeError, missing_extra, needs_extra
+from tagsight.errors import DataError, TooLargeError, missing_extra
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class _Opened(NamedTuple):
 def _opened(
     source: Path | bytes | BinaryIO, limits: _Limits, least_side: int | None
 ) -> Iterator[_Opened]:
-    with _file(source) as file:
+    with _file(source, limits) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         if size > limits.memory:
@@ -247,7 +247,7 @@ def _opened(
 
 
 @contextlib.contextmanager
-def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
+def _file(source: Path | bytes | BinaryIO, limits: _Limits) -> Iterator[IO[bytes]]:
     if not isinstance(source, Path):
         yield BytesIO(source) if isinstance(source, bytes) else source
         return
@@ -255,7 +255,7 @@ def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
     if source.suffix.lower() in HEIF_SUFFIXES and "HEIF" not in _formats():
         raise missing_extra("heif", "for this kind of photo")
     if source.suffix.lower() in RAW_SUFFIXES:
-        yield BytesIO(_preview(source))
+        yield BytesIO(raw_preview(source, max_pixels=limits.pixels, max_memory=limits.memory))
     elif inside := tar_of(source):
         yield BytesIO(read_member(*inside))
     elif source.exists() and not source.is_file():
@@ -264,20 +264,6 @@ def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
     else:
         with source.open("rb") as file:
             yield file
-
-
-def _preview(source: Path) -> bytes:
-    """Extract the preview of a raw photo, a file with its own orientation."""
-    with needs_extra("raw", "for this kind of photo"):
-        import rawpy
-    inside = tar_of(source)
-    with rawpy.imread(BytesIO(read_member(*inside)) if inside else str(source)) as raw:
-        preview = raw.extract_thumb()
-    if preview.format == rawpy.ThumbFormat.JPEG:
-        return bytes(preview.data)
-    file = BytesIO()
-    Image.fromarray(np.asarray(preview.data, dtype=np.uint8)).save(file, "PPM")
-    return file.getvalue()
 
 
 @functools.cache
