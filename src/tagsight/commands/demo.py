@@ -9,7 +9,7 @@ from tagsight.commands.output import print_info, print_result
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0, hardware: Hardware = Hardware()) -> None:
-    """Draw photos, train, evaluate and explain, in under five minutes.
+    """Draw photos, train, evaluate and explain, in a few minutes.
 
     ```console
     tagsight demo
