@@ -27,7 +27,7 @@ from tagsight.errors import DataError
 
 pytest.importorskip("cvat_sdk")
 
-from tagsight.tagging.cvat import create
+from tagsight.tagging.cvat_function import create
 
 TASK = 42
 
@@ -130,7 +130,7 @@ def served(photos: list[Path], labels: dict[str, str]) -> Iterator[Host]:
 
 def annotated(host: Host, model: Path, cache: Path, *options: str, code: int = 0) -> str:
     """Run CVAT's command line over the task, and return what it printed of errors."""
-    function = ("--function-module", "tagsight.tagging.cvat", "-p", f"model=str:{model}")
+    function = ("--function-module", "tagsight.tagging.cvat_function", "-p", f"model=str:{model}")
     command = ("-m", "cvat_cli", "--server-host", host.url, "task", "auto-annotate", TASK)
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     own = {"XDG_CACHE_HOME": str(cache), "CVAT_ACCESS_TOKEN": "token"}

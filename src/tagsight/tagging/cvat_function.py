@@ -1,7 +1,7 @@
 """CVAT: a function that its command line runs over the photos of a task, to suggest labels.
 
-``cvat-cli task auto-annotate 42 --function-module tagsight.tagging.cvat -p model=str:MODEL`` calls
-`create`, and then `SuggestLabels.detect` for each photo; so does an agent of CVAT.
+``cvat-cli``, which is given ``--function-module tagsight.tagging.cvat_function``, calls `create`,
+and then `SuggestLabels.detect` for each photo; so does an agent of CVAT.
 https://docs.cvat.ai/docs/api_sdk/sdk/auto-annotation/ describes the interface.
 """
 
