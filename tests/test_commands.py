@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import re
 import shlex
 import shutil
@@ -169,6 +170,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("tag {model} {photos} --write xmp --journal /proc/none/j", "a journal that can be read"),
         ("tag {model} {photos} --sidecar-name stem", "--write txt or xmp with --sidecar-name"),
         ("tag {model} {photos} --shard 3/2", "expected --shard as i/n"),
+        ("tag {model}", "expected photos or folders to tag, or a list of them as --files-from"),
+        ("tag {model} --files-from {new}", "new: No such file or directory"),
+        ("tag {model} --files-from {labels}", "expected a photo or folder in each line, got"),
+        ("tag {model} --files-from /dev/null", "/dev/null: expected a photo or folder in each"),
         ("tag {model} {photos} --only mauve", "expected labels of the model, such as"),
         ("undo --journal {new}", "there is no journal"),
         ("search {index}", "--like with a photo, --where with labels, or both, got neither"),
@@ -461,6 +466,24 @@ def test_parts_of_the_photos_make_up_all_and_the_surer_the_fewer_labels(capsys, 
     found = [tagged("--strictness", way).count(",") for way in ("more", "balanced", "sure")]
     assert found == sorted(found, reverse=True)
     assert found[0] > found[-1]
+
+
+def test_photos_of_a_list_are_tagged_and_those_that_are_missing_are_left_out(
+    capsys, labels, model, tmp_path, monkeypatch
+):
+    photos = sorted((labels.parent).glob("**/*.png"))[:4]
+    every = result(capsys, "tag", model, *photos, "--top", "1")
+    listed = tmp_path / "list.txt"
+    listed.write_bytes(b"\r\n".join(map(os.fsencode, photos)))
+    assert result(capsys, "tag", model, "--files-from", listed, "--top", "1") == every
+    first, *others = photos
+    listed.write_text("\n".join([*map(str, others), "gone.jpg", "no/such/folder"]), "utf-8")
+    told = failures(capsys, "tag", model, first, "--files-from", listed, "--top", "1")
+    assert '"gone.jpg" does not exist' in told
+    assert "4 photos tagged, 2 left out" in told
+    found = io.TextIOWrapper(io.BytesIO(b"\0".join(map(os.fsencode, photos))))
+    monkeypatch.setattr("sys.stdin", found)
+    assert result(capsys, "tag", model, "--files-from", "-", "--top", "1") == every
 
 
 @pytest.mark.parametrize(

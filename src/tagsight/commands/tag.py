@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tagsight.commands.options import Engine, NewLabels, PhotoPaths, RecognitionHardware
+from tagsight.commands.options import Engine, NewLabels, PhotoPath, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, print_info, print_result
 from tagsight.commands.problems import listed, no_photo_found
 from tagsight.commands.tag_options import Output, Sidecars, TagSelection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def tag(
     model: Path,
     /,
-    *paths: PhotoPaths,
+    *paths: PhotoPath,
     output: Output = Output(),
     wanted: TagSelection = TagSelection(),
     sidecars: Sidecars = Sidecars(),
@@ -56,24 +56,24 @@ def tag(
         engine: Run in this process (plain), or in the processes of a Ray cluster: that of
             RAY_ADDRESS in the environment, or one started here for the duration of the command.
     """
-    wanted.part()  # a wrong one is told before the model is loaded
     sidecars.check(output)
+    given = wanted.given(paths)  # what is wrong is told before the model is loaded
     print_info(f"loading {model}")
 
     from tagsight.tagging.tagging import Lines, tag_photos, tag_sidecars
 
-    found = wanted.photos(paths, _nothing)
+    found = wanted.photos(given, _nothing)
     recognizer, tagger = _opened(model, found, wanted, additions, hardware, engine)
     selection = wanted.selection()
     selection.check(recognizer.labels)
 
-    with _followed(output, sum(1 for _ in wanted.photos(paths, _nothing))) as (left_out, on_photo):
-        photos = wanted.photos(paths, left_out.append)
+    with _followed(output, sum(1 for _ in wanted.photos(given, _nothing))) as (left_out, on_photo):
+        photos = wanted.photos(given, left_out.append)
         match output.form:
             case "xmp" | "txt" | "embedded" as form:
                 name, labels = _model_name(model, recognizer), selection.names(recognizer.labels)
                 on_change = _print_change if sidecars.dry_run else None
-                with sidecars.writer(form, name, paths, labels) as writer:
+                with sidecars.writer(form, name, given.paths, labels) as writer:
                     tagged = tag_sidecars(
                         tagger,
                         photos,
@@ -98,7 +98,7 @@ def tag(
     left_out.print_first()
     print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if not (tagged.photos or left_out.count or tagged.interrupted or wanted.shard):
-        return no_photo_found(paths)
+        return no_photo_found(given.named)
     failed = FAILED if left_out.count else 0
     return INTERRUPTED if tagged.interrupted else failed
 

@@ -6,14 +6,15 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.options import journal_file
+from tagsight.commands.options import journal_file, leads_somewhere
 from tagsight.commands.output import STANDARD_OUTPUT
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 OUTPUT = Group("Output", sort_key=-3)
 SELECTION = Group("Labels and photos", sort_key=-2)
 SIDECARS = Group("Sidecars", sort_key=-1)
+
+STANDARD_INPUT = Path("-")
 
 
 @Parameter(name="*", group=OUTPUT)
@@ -85,6 +88,20 @@ class Output:
         return sys.stdout if self.out == STANDARD_OUTPUT else self.out
 
 
+class Given(NamedTuple):
+    """What is searched for photos.
+
+    Attributes:
+        named: What the user gave: arguments, and perhaps a list.
+        paths: Photos, folders and tar files that exist, or URLs.
+        missing: Other paths of the list, and why they are left out.
+    """
+
+    named: tuple[Path, ...]
+    paths: tuple[Path, ...]
+    missing: dict[Path, str]
+
+
 @Parameter(name="*", group=SELECTION)
 @dataclass(frozen=True)
 class TagSelection:
@@ -105,6 +122,10 @@ class TagSelection:
 
     shard: str | None = None
     """Part of the photos to tag, such as 2/8 on the second of eight machines."""
+
+    files_from: Path | None = None
+    """File that lists photos and folders to tag, a line each; - reads standard input, also what
+    'find -print0' writes."""
 
     def selection(self) -> Selection:
         """Convert to the arguments of tagging."""
@@ -130,19 +151,53 @@ class TagSelection:
         msg = f"expected --shard as i/n with i from 1 to n, such as 2/8, got {self.shard!r}"
         raise DataError(msg)
 
-    def photos(
-        self, paths: Sequence[Path], on_problem: Callable[[Path, str], object]
-    ) -> Iterator[Path]:
+    def given(self, paths: Sequence[Path]) -> Given:
+        """Return what is to be searched for photos.
+
+        Args:
+            paths: What the user gave as arguments.
+
+        Raises:
+            DataError: If there is nothing, the list cannot be read, or there is no such part.
+        """
+        from tagsight.data.photos.path_list import read_path_list
+
+        self.part()
+        if self.files_from is None and not paths:
+            msg = "expected photos or folders to tag, or a list of them as --files-from, got none"
+            raise DataError(msg)
+        if self.files_from is None:
+            return Given(tuple(paths), tuple(paths), {})
+        if self.files_from == STANDARD_INPUT:
+            name, listed = "standard input", read_path_list(sys.stdin.buffer, "standard input")
+        else:
+            name = str(self.files_from)
+            with self.files_from.open("rb") as file:
+                listed = read_path_list(file, name)
+        missing = {path: reason for path in listed if (reason := _reason_against(path)) is not None}
+        there = (*paths, *(path for path in listed if path not in missing))
+        if not there:
+            first = next(iter(missing.values()), "")
+            got = (
+                f"{amount(len(missing), 'path')} that cannot be found: {first}" if first else "none"
+            )
+            msg = f"{name}: expected a photo or folder in each line, got {got}"
+            raise DataError(msg)
+        return Given((*paths, self.files_from), there, missing)
+
+    def photos(self, given: Given, on_problem: Callable[[Path, str], object]) -> Iterator[Path]:
         """Find the photos of the part.
 
         Args:
-            paths: Photos, folders of photos, or tar files.
-            on_problem: Called with each folder that cannot be searched, and why.
+            given: What is searched.
+            on_problem: Called with each path that is missing or cannot be searched, and why.
         """
         from tagsight.data.photos.finding import find_photos
         from tagsight.tagging.tagging import shard
 
-        found, part = find_photos(paths, on_problem=on_problem), self.part()
+        for path, reason in given.missing.items():
+            on_problem(path, reason)
+        found, part = find_photos(given.paths, on_problem=on_problem), self.part()
         return found if part is None else shard(found, *part)
 
 
@@ -269,3 +324,11 @@ class Sidecars:
 
 def _names(text: str | None) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",")) if text is not None else frozenset()
+
+
+def _reason_against(path: Path) -> str | None:
+    try:
+        leads_somewhere(None, path)
+    except (ValueError, DataError) as error:
+        return str(error)
+    return None
