@@ -1,6 +1,6 @@
 """The function for CVAT, run by CVAT's own command line over a task of a server that plays CVAT's.
 
-The server's answers have the fields that cvat-sdk 2.80 requires; CVAT itself runs in containers
+The server's answers have the fields that cvat-sdk 2.60 to 2.80 requires; CVAT runs in containers
 only.
 """
 
@@ -91,7 +91,8 @@ class Host:
                 {"name": p.name, "width": 1, "height": 1, "related_files": 0} for p in self.photos
             ]
             return {"chunks_updated_date": "2026-01-01T00:00:00Z", "frames": frames} | {
-                "deleted_frames": []
+                "deleted_frames": [],
+                "image_quality": 70,
             }
         assert place == f"/api/tasks/{TASK}/data/", path
         file = io.BytesIO()
