@@ -16,6 +16,7 @@ from tagsight.data.tables.csv_table import CsvTable, is_text_table
 from tagsight.data.tables.joined import kind_of
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import is_photo
+from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.data.tables.unfilled import UnfilledError
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -192,7 +193,7 @@ def _table_error(source: Path) -> DataError | None:
     if not source.is_file() or not is_text_table(source):
         return None
     try:
-        layout_of(CsvTable(source), DEFAULTS.columns)
+        layout_of(with_photo_rows(CsvTable(source)), DEFAULTS.columns)
     except DataError as error:
         return error
     return None

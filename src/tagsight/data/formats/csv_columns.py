@@ -18,6 +18,7 @@ from tagsight.data.tables.name_files import NAME_FILES, name_files
 from tagsight.data.tables.names import TARGETS, UNKNOWN, is_number, target_of
 from tagsight.data.tables.table import Photos, shown_cells
 from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits, parts_of
+from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -78,7 +79,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.names, found.targets.tolist()
         (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
-    table = CsvTable(source, options.columns)
+    table = with_photo_rows(CsvTable(source, options.columns))
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 

@@ -16,6 +16,7 @@ from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.messages import log_layout
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.unfilled import unfilled
+from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.names, found.targets.tolist()
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    table = CsvTable(source, options.columns)
+    table = with_photo_rows(CsvTable(source, options.columns))
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 

@@ -24,9 +24,11 @@ from tagsight.data.tables.minus_one import code_of, settle_minus_one
 from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.photo_columns import PhotoColumnsTable, has_photo_columns
+from tagsight.data.tables.photo_rows import PhotoRowsTable, has_photo_rows
 from tagsight.data.tables.stated import is_called_value, is_full
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.text import text_of
+from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -93,15 +95,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
     table = CsvTable(source, options.columns)
-    other: JoinedTable | PhotoColumnsTable | None = None
+    other: JoinedTable | PhotoColumnsTable | PhotoRowsTable | None = None
     if is_joined(table, options.columns):
         other = JoinedTable(table)
     elif has_photo_columns(table, options.columns):
         other = PhotoColumnsTable(table)
+    elif has_photo_rows(table, options.columns):
+        other = PhotoRowsTable(table)
     if other is not None:
         own = Columns(encoding=table.encoding)
         return [replace(read_table(other, other.layout, options), columns=own)]
-    return [read_table(table, layout_of(table, options.columns, KIND), options)]
+    rows = with_photo_rows(table)
+    return [read_table(rows, layout_of(rows, options.columns, KIND), options)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:

@@ -18,6 +18,7 @@ from tagsight.data.photos.tar_members import COMPRESSED, SUFFIX, is_tar, members
 from tagsight.data.source import first_of, is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def _table(folder: Path, options: ReadOptions) -> Labelled:
         )
         raise DataError(msg)
     (file,) = files
-    return read_table(CsvTable(file, options.columns), options)
+    return read_table(with_photo_rows(CsvTable(file, options.columns)), options)
 
 
 def _places(samples: list[_Sample], table: Labelled) -> list[int]:

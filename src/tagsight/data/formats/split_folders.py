@@ -17,6 +17,7 @@ from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.name_files import named_by_number
 from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.data.tables.table import NoRowsError
+from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
 
 def _read(file: Path, options: ReadOptions) -> Labelled:
     if file.suffix.lower() in {*TABLE_ENDINGS, LIST_ENDING}:
-        table = CsvTable(file, options.columns)
+        table = with_photo_rows(CsvTable(file, options.columns))
         table.is_part = True
         return read_table(table, options)
     if file.suffix.lower() in JSON_ENDINGS:

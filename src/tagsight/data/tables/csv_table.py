@@ -287,7 +287,8 @@ def _fitness(
         all(is_photo(cell) and not (delimiter == BLANK and _has_mark(cell)) for cell in column)
         for column in zip(*(below or rows), strict=False)
     )
-    rank = 1 if any(map(names_photos, keys)) else 0
+    is_maybe = any(map(names_photos, keys)) or sum(map(is_photo, first)) > 1
+    rank = 1 if is_maybe else 0
     if photos or keys & IMAGE_COLUMNS or (keys and _is_named(first, columns)):
         rank = 2
     if delimiter == COLON:  # blanks then separate labels, unless another mark does

@@ -18,7 +18,9 @@ from tagsight.data.tables.names import (
 )
 from tagsight.data.tables.names import key_of as key
 from tagsight.data.tables.photo_columns import PhotoColumnsTable, has_photo_columns
+from tagsight.data.tables.photo_rows import has_photo_rows
 from tagsight.data.tables.table import Table
+from tagsight.data.tables.transposed import with_photo_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,9 +115,9 @@ def kind_of(table: CsvTable, columns: Columns) -> Kind:
     """
     if is_joined(table, columns):
         return JoinedTable.layout.kind
-    if has_photo_columns(table, columns):
+    if has_photo_columns(table, columns) or has_photo_rows(table, columns):
         return PhotoColumnsTable.layout.kind
-    return layout_of(table, columns).kind
+    return layout_of(with_photo_rows(table), columns).kind
 
 
 def is_joined(table: CsvTable, columns: Columns) -> bool:

@@ -231,9 +231,9 @@ class _Search:
         raise DataError(msg)
 
     def _are_labels_rows(self) -> bool:
-        """Return whether the first row names a photo in each column but the first."""
+        """Return whether the first row names a photo in most columns but the first."""
         first = [str(cell) for row in self.table.sample[:1] for cell in row[1:]]
-        return len(first) > 1 and all(map(is_photo, first))
+        return len(first) > 1 and 2 * sum(map(is_photo, first)) > len(first)
 
     def _holds_photos(self, place: int) -> bool:
         return share_of(self.cells[place], is_photo) > 0.5
