@@ -247,9 +247,8 @@ class Format(NamedTuple):
             names.
         is_of_model: Whether its labels are what a model says and nobody has confirmed, so that it
             is only read if the user chooses it.
-        recognises_beside: Returns whether a folder has files of this format for the photos of
-            another folder, which is given second; None if files are beside their photos or name
-            them.
+        recognises_beside: Returns whether a source is of this format by the photos of another
+            folder, which is given second; None if files are beside their photos or name them.
     """
 
     name: str

@@ -8,6 +8,7 @@ from collections import Counter
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tagsight.data.json_comments import COMMENT, behind_comments, without_comments
 from tagsight.data.source import is_file, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.collection import no_collection
@@ -73,17 +74,19 @@ def _outline(
 ) -> tuple[Outline, dict[str, int], int]:
     """Return an outline, where the value of each of its keys begins, and where it begins itself."""
     if not within:
-        return (*_outline_of(beginning(file)), 0)
+        return (*_outline_of(_beginning(file, changed, size)), 0)
     *above, key = within
     _, places, start = _outline(file, changed, size, *above)
     if key not in places:
         return Outline(), {}, 0
     start += places[key]
-    return (*_outline_of(beginning(file)[start:]), start)
+    return (*_outline_of(_beginning(file, changed, size)[start:]), start)
 
 
 def beginning(file: Path, *within: str) -> str:
     """Return the text of the first MiB of a JSON file, or of it from the value of a key on.
+
+    Comments in it are blanks.
 
     Args:
         file: The file.
@@ -95,13 +98,17 @@ def beginning(file: Path, *within: str) -> str:
         >>> beginning(Path("labels.json"))
         '{"dog": ["a.jpg"]}'
     """
-    if within:
-        status = file.stat()
-        place = _outline(file, status.st_mtime_ns, status.st_size, *within)[2]
-        return beginning(file)[place:]
+    status = file.stat()
+    version = file, status.st_mtime_ns, status.st_size
+    return _beginning(*version)[_outline(*version, *within)[2] if within else 0 :]
+
+
+@lru_cache(maxsize=4)
+def _beginning(file: Path, _changed: int, _size: int) -> str:
     with file.open("rb") as handle:
         start = handle.read(LOOK)
-    return start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")
+    text = start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")
+    return without_comments(behind_comments(text)) if "//" in text or "/*" in text else text
 
 
 def _outline_of(text: str) -> tuple[Outline, dict[str, int]]:
@@ -154,6 +161,8 @@ def read_json(
         without: A key whose lists and objects are left out (`without_values`).
         once: Whether to refuse a key that an object has twice, of which Python keeps the last.
 
+    Comments, and commas behind the last entry, are passed over.
+
     Raises:
         DataError: If the file is too large, has too many entries or too deep ones, or is no JSON
             of this kind.
@@ -175,7 +184,12 @@ def read_json(
         msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
         raise DataError(msg)
     with no_collection():  # parsing makes no circles of objects
-        content = _parsed(text, str(file), what, once=once)
+        try:
+            content = _parsed(text, str(file), what, once=once)
+        except _MalformedError:  # a comment may hold brackets
+            text = _plain(file.read_bytes())
+            text = text if without is None else without_values(text, without)
+            content = _parsed(text, str(file), what, once=once)
     if not isinstance(content, kind):
         msg = f"{file}: expected {what}, got {shortened(content)}"
         raise DataError(msg)
@@ -264,7 +278,12 @@ def read_json_lines(
         encoding = _encoding(handle.read(4))
     for number, text in _objects(file, encoding):
         content = text.encode(errors="surrogateescape")
-        value = _parsed(content, f"{file}:{number}", what, once=once)
+        if text.startswith(COMMENT):
+            continue
+        try:
+            value = _parsed(content, f"{file}:{number}", what, once=once)
+        except _MalformedError:
+            value = _parsed(_plain(content), f"{file}:{number}", what, once=once)
         if not isinstance(value, kind):
             msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
             raise DataError(msg)
@@ -317,6 +336,18 @@ def _once(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+class _MalformedError(DataError):
+    """Text is no JSON, or JSON with comments."""
+
+
+def _plain(text: bytes) -> bytes:
+    """Return JSON without comments, or as it is if it is none in its encoding."""
+    try:
+        return without_comments(text.decode(_encoding(text[:4]))).encode()
+    except UnicodeDecodeError:
+        return text
+
+
 def _parsed(text: bytes, where: str, what: str, *, once: bool = False) -> Any:  # noqa: ANN401 - plain-data border
     try:
         return json.loads(text, object_pairs_hook=partial(_once, where) if once else None)
@@ -327,7 +358,7 @@ def _parsed(text: bytes, where: str, what: str, *, once: bool = False) -> Any:  
         raise DataError(msg) from None
     except ValueError as error:
         msg = f"{where}: expected JSON, got: {error}"
-        raise DataError(msg) from error
+        raise _MalformedError(msg) from error
 
 
 def shortened(value: object) -> str:

@@ -109,9 +109,9 @@ def format_of(
 
 
 def _fitting(source: Path, options: ReadOptions, formats: Mapping[str, Format]) -> list[Format]:
-    """Return the formats that fit a source, else those of files for the photos elsewhere."""
+    """Return the formats that fit a source, else those that the photos elsewhere tell."""
     fits = [format_ for format_ in formats.values() if format_.recognises(source)]
-    if fits or options.images is None or not source.is_dir():
+    if fits or options.images is None:
         return fits
     beside = ((format_, format_.recognises_beside) for format_ in formats.values())
     return [format_ for format_, fit in beside if fit is not None and fit(source, options.images)]

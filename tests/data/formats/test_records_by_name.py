@@ -255,3 +255,45 @@ def test_all_forms_of_json_that_pandas_writes_are_read(tmp_path, orient, index):
     frame = pandas.DataFrame({"image": ["a.jpg", "b.jpg"], "tags": [["dog", "sky"], ["sky"]]})
     frame.to_json(file, orient=orient)
     assert read_annotations(file, labels_only=True).targets.tolist() == [[1, 1], [0, 1]]
+
+
+BARE = ({"a": ["dog"], "b": ["dog", "cat"]}, {"dog": ["a", "b"], "cat": ["b"], "cow": []})
+BARE_OTHERS = (
+    {"a": "dog", "b": "dog, cat"},
+    {"a": {"dog": 1, "cat": 0}, "b": {"dog": 1, "cat": 1}},
+)
+
+
+@pytest.mark.parametrize("place", [".", "photos", "elsewhere"])
+@pytest.mark.parametrize("content", [*BARE, *BARE_OTHERS])
+def test_the_folder_tells_which_names_without_endings_are_photos(tmp_path, place, content):
+    (tmp_path / place).mkdir(exist_ok=True)
+    for name in ("a.JPG", "b.png", "c.jpg"):
+        (tmp_path / place / name).touch()
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    images = tmp_path / place if place == "elsewhere" else None
+    found = read_annotations(tmp_path / "a.json", images=images)
+    found = found.matched_to(["cat", "dog"])
+    assert targets(found) == {"a.JPG": [0, 1], "b.png": [1, 1]}
+
+
+@pytest.mark.parametrize("content", [*BARE, {"theme": ["dark", "light"], "size": ["9"]}])
+def test_names_that_no_folder_knows_are_refused(tmp_path, content):
+    (tmp_path / "z.jpg").touch()
+    with pytest.raises(DataError, match="if names are without endings, give the folder of the ph"):
+        read(tmp_path, "a.json", content)
+
+
+@pytest.mark.parametrize(
+    "key", [{"name": "x/a.jpg"}, {"src": "https://example.org/a.jpg?w=2"}, {"id": "a"}]
+)
+def test_a_photo_under_a_key_of_any_name_is_found_by_its_value(tmp_path, key):
+    ((name, value),) = key.items()
+    rows = [
+        {"no": n, name: value.replace("a", p), "tags": tags}
+        for n, (p, tags) in enumerate(BARE[0].items())
+    ]
+    texts = json.dumps(rows), "\n".join(map(json.dumps, rows))
+    for ending, text in zip(("json", "jsonl"), texts, strict=True):
+        found = read(tmp_path, f"l.{ending}", text)
+        assert (found.names, found.targets.tolist()) == (("cat", "dog"), [[0, 1], [1, 1]])

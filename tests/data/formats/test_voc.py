@@ -51,6 +51,14 @@ def test_a_photo_that_a_list_leaves_out_is_unknown_there(write):
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, -1], [0, 1], [-1, 1]])
 
 
+def test_a_photo_of_a_split_in_no_list_of_a_label_is_unknown(write, caplog):
+    lists = {"cat_train": "p1 1\n", "cat_val": "p2 -1\n", "train": "p1\n\np 3\n", "val": "p2\n"}
+    rows = read_annotations(write({**lists, "test": "p4\n"}), format="voc")
+    assert [path.name for path in rows.paths] == ["p1.jpg", "p2.jpg", "p 3.jpg"]
+    assert (rows.targets.tolist(), rows.splits) == ([[1], [0], [-1]], ("train", "val", "train"))
+    assert "1 photo of a split in no list of a label, such as 'p 3': unknown" in caplog.text
+
+
 def test_trainval_is_read_only_where_train_and_val_are_missing(write):
     lists = {"cat_trainval": "p1 1\np2 1\n", "cat_test": "p3 -1\n"}
     assert read_annotations(write(lists), format="voc").splits == ("train", "train", "test")

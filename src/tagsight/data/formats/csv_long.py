@@ -13,7 +13,7 @@ import numpy as np
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Columns, Format
-from tagsight.data.source import clean_name
+from tagsight.data.source import clean_name, is_file
 from tagsight.data.tables.cells import Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.joined import JoinedTable, is_joined
@@ -47,6 +47,9 @@ logger = logging.getLogger(__name__)
 KIND: Kind = "csv-long"
 PRESENT_FROM = 0.5
 DESCRIPTIONS = "*class-descriptions*.csv"
+OF_FIFTYONE = "../metadata/classes.csv"
+"""Where FiftyOne writes them."""
+
 CODE = re.compile(r"/[a-z]/[0-9a-z_]+")
 """Name of a label in Open Images, as ``/m/0bt9lr``."""
 
@@ -250,24 +253,27 @@ def _described(names: list[str], table: Table) -> list[str]:
         return table.named(names)
     folders = table.folders(None)[:1]
     files = sorted(file for folder in folders for file in folder.glob(DESCRIPTIONS))
-    if len(files) != 1:
+    files = files or [file for folder in folders if is_file(file := folder / OF_FIFTYONE)]
+    if not files:
         logger.warning(
-            "%s: labels are codes such as %r; a file %s beside gives their names, got %d",
-            table.source,
-            names[0],
-            DESCRIPTIONS,
-            len(files),
+            "%s: labels are codes such as %r; a file %s beside gives their names, got none",
+            *(table.source, names[0], DESCRIPTIONS),
         )
         return names
-    text = text_of(files[0], largest=LARGEST_DESCRIPTIONS, otherwise=table.encoding)
-    try:
-        lines = list(csv.reader(text.splitlines(), strict=True))
-    except csv.Error as error:
-        msg = f"{files[0]}: expected lines 'code,name', got: {error}"
-        raise DataError(msg) from error
+    lines = [line for file in files for line in _descriptions(file, table.encoding)]
     meaning = {line[0]: clean_name(line[1], str(files[0])) for line in lines if len(line) > 1}
-    logger.info("%s: names of the labels from %s", table.source, files[0])
+    told = ", ".join(map(str, files))
+    logger.info("%s: names of the labels from %s", table.source, told)
     return [meaning.get(name) or name for name in names]
+
+
+def _descriptions(file: Path, encoding: str | None) -> list[list[str]]:
+    text = text_of(file, largest=LARGEST_DESCRIPTIONS, otherwise=encoding)
+    try:
+        return list(csv.reader(text.splitlines(), strict=True))
+    except csv.Error as error:
+        msg = f"{file}: expected lines 'code,name', got: {error}"
+        raise DataError(msg) from error
 
 
 FORMAT = Format(

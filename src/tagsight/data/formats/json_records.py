@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tagsight.data.format import Format, usual_folders
 from tagsight.data.formats import imaterialist
+from tagsight.data.formats.bare_names import has_bare_names, records_of_bare
 from tagsight.data.formats.frame_shapes import is_frame
 from tagsight.data.formats.hub_features import with_class_names
-from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS, first_key, joined_records
+from tagsight.data.formats.record_keys import (
+    LABEL_KEYS,
+    PHOTO_KEYS,
+    first_key,
+    joined_records,
+    photo_key,
+)
 from tagsight.data.formats.record_shapes import has_labels, is_record
 from tagsight.data.formats.records import read_records
 from tagsight.data.formats.records_by_name import (
@@ -25,6 +32,7 @@ from tagsight.data.formats.records_by_name import (
 from tagsight.data.formats.yaml_records import ENDINGS as YAML_ENDINGS
 from tagsight.data.formats.yaml_records import is_yaml_of_photos, read_yaml
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
+from tagsight.data.json_values import first_record
 from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.name_files import named_by_number, named_within
 from tagsight.data.tables.names import SPLIT_NAMES, is_photo
@@ -74,7 +82,13 @@ def recognises(source: Path) -> bool:
         return False
     if is_frame(source) or has_splits(source) or has_photos_within(source):
         return True
-    return _nested(source) is not None or bool(wrapper_of(source)) or _has_records(source)
+    if _nested(source) is not None or wrapper_of(source) or _has_records(source):
+        return True
+    return has_bare_names(source, usual_folders(source.parent))
+
+
+def _recognises_beside(source: Path, photos: Path) -> bool:
+    return has_bare_names(source, [photos])
 
 
 def _has_records(source: Path) -> bool:
@@ -90,8 +104,18 @@ def _has_records(source: Path) -> bool:
     if others.intersection(map(str.lower, keys)):
         return False
     if photo is None:
-        return has_photos_by_label(source)
+        return has_photos_by_label(source) or (not is_object and _has_photo_by_value(source))
     return not is_object or keys[photo] in "[{" or first_key(LABEL_KEYS, keys) is not None
+
+
+def _has_photo_by_value(source: Path) -> bool:
+    """Return whether a file begins with a record with labels, and a photo under any key."""
+    record = first_record(source)
+    return (
+        isinstance(record, dict)
+        and has_labels(record)
+        and (photo_key([record], record) is not None)
+    )
 
 
 def _holds_photo(source: Path) -> bool:
@@ -175,7 +199,10 @@ def read(source: Path, options: ReadOptions, *, is_part: bool = False) -> list[L
         is_listed = is_yaml or bool(wrapper) or _nested(source) is not None
         is_listed = is_listed and not is_frame(source)
         parts = _parts(source, content) if is_listed else []
-        parts = parts or [(records_by_name(source, content), None)]
+        if not parts:
+            folders = [options.images] if options.images else usual_folders(source.parent)
+            bare = records_of_bare(source, content, folders)
+            parts = [(records_by_name(source, content) if bare is None else bare, None)]
     for number, record in enumerate(chain.from_iterable(records for records, _ in parts), 1):
         if not isinstance(record, dict):
             msg = f"{source}: record {number}: expected {WHAT}, got {shortened(record)}"
@@ -222,4 +249,5 @@ FORMAT = Format(
     read,
     (".json", *ENDINGS, *YAML_ENDINGS),
     has_columns=True,
+    recognises_beside=_recognises_beside,
 )

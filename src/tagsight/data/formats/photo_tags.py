@@ -67,6 +67,8 @@ def recognises(source: Path) -> bool:
 
 
 def _recognises_beside(source: Path, photos: Path) -> bool:
+    if not is_folder(source):
+        return False
     found = pictures(photos, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
     return any(picture.beside for picture in islice(found, LOOKED_AT))
 

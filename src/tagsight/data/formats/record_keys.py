@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from tagsight.data.format import DEFAULTS, Columns
 from tagsight.data.tables.measures import is_measure, may_count
@@ -13,12 +14,15 @@ from tagsight.data.tables.names import (
     IMAGE_COLUMNS,
     INDEX_NAME,
     LABEL_COLUMNS,
+    MAYBE_IDS,
     MAYBE_SPLIT,
     ROW_NAMES,
     SPLIT_COLUMNS,
     SPLIT_NAMES,
     VALUE_COLUMNS,
+    is_address,
     is_no_label,
+    is_photo,
     is_target,
     key_of,
     target_of,
@@ -42,6 +46,9 @@ LABEL_KEYS = (*LABEL_COLUMNS, "objects", "subject", "iptckeywords", "xmpsubject"
 
 FILE_SPLIT = "split of the file"
 """Key that `joined_records` adds."""
+
+ID = re.compile("id|name")
+"""Names of keys, as `key_of` gives them, that may hold photos, beside `MAYBE_IDS`."""
 
 SPLIT_KEYS = (FILE_SPLIT, "split", "split_name")
 MARKS = {1: "1", 0: "0", -1: "-1", None: ""}
@@ -108,7 +115,7 @@ ignored=('text',), value=None)
     """
     lower = {key.lower(): key for record in sample for key in record}
     named = _Named(lower, where)
-    photo = named.one(columns.image_column, "image_column") or first_key(PHOTO_KEYS, lower.values())
+    photo = named.one(columns.image_column, "image_column") or photo_key(sample, lower.values())
     if photo is None:
         msg = f"{where}: expected a key of the photo, such as 'image', got {list(lower)[:5]!r}"
         raise DataError(f"{msg}; `image_column` names another")
@@ -189,6 +196,36 @@ def first_key(wanted: Sequence[str], keys: Iterable[str]) -> str | None:
     """
     by_name = {key_of(key): key for key in reversed([*keys])}
     return next((by_name[name] for name in wanted if name in by_name), None)
+
+
+def photo_key(sample: Sequence[Record], keys: Iterable[str]) -> str | None:
+    """Return the key of the photo: by its name, else by its values, else an id, or None.
+
+    Args:
+        sample: Some records.
+        keys: Keys as they are written.
+
+    Example:
+        >>> [photo_key([record], record) for record in ({"file": "a"}, {"name": "a.jpg", "id": 1})]
+        ['file', 'name']
+        >>> photo_key([{"id": "a", "tags": []}, {"id": "b", "tags": []}], ["id", "tags"])
+        'id'
+        >>> photo_key([{"title": "http://example.org/a.jpg?w=9"}, {"title": "-"}], ["title"])
+    """
+    keys = list(keys)
+    if (named := first_key(PHOTO_KEYS, keys)) is not None:
+        return named
+    columns = {key: [record.get(key) for record in sample] for key in keys}
+    texts = {
+        key: cast("list[str]", values)
+        for key, values in columns.items()
+        if all(isinstance(value, str) for value in values)
+    }
+    for is_one in (is_photo, is_address):
+        if found := [key for key, values in texts.items() if all(map(is_one, values))]:
+            return found[0] if len(found) == 1 else None
+    ids = (key for key in texts if ID.fullmatch(key_of(key)) or MAYBE_IDS.search(key_of(key)))
+    return next((key for key in ids if len(set(texts[key])) == len(texts[key])), None)
 
 
 class _Named(NamedTuple):

@@ -244,14 +244,15 @@ def records_by_name(source: Path, content: Mapping[str, Any]) -> list[Any]:
         )
         raise DataError(msg)
     if not others and not any(photos):
-        return _inverted(source, content)
+        return inverted(source, content)
     one = [value for key, value in content.items() if key_of(key) in PHOTO_KEYS]
     if one:
         return _rows(content) if isinstance(one[0], dict | list) else [content]
     name = others[0] if others else next((key for key in content if is_photo(key)), "")
     msg = (
         f"{source}: expected a list of photos for each label, or the labels of each photo, whose "
-        f"names end as photos do, got {shortened({name: content.get(name)})}"
+        f"names end as photos do, got {shortened({name: content.get(name)})}; if names are without "
+        "endings, give the folder of the photos as `images`"
     )
     raise DataError(msg)
 
@@ -284,7 +285,14 @@ def _are_photos(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and is_photo(one) for one in value)
 
 
-def _inverted(source: Path, content: Mapping[str, list[str]]) -> list[Any]:
+def inverted(source: Path, content: Mapping[str, Sequence[str]]) -> list[Any]:
+    """Return the records of an object with the photos of each label.
+
+    Example:
+        >>> from pathlib import Path
+        >>> inverted(Path("a.json"), {"dog": ["a"], "sky": ["a", "b"]})
+        [{'image': 'a', 'labels': ['dog', 'sky']}, {'image': 'b', 'labels': ['sky']}]
+    """
     labels: dict[str, list[str]] = {}
     for label, photos in content.items():
         for photo in photos:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tagsight.data.annotations import SPLITS, target_table
-from tagsight.data.format import Format
+from tagsight.data.format import PLACES, Format
 from tagsight.data.formats import json_records, parquet
 from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.tables import read_table
@@ -38,6 +39,13 @@ TABLES = (
 TABLE_ENDINGS, JSON_ENDINGS = (".csv", ".tsv"), (".jsonl", ".json", ".ndjson")
 LIST_ENDING = ".txt"
 MOST_LOOKED_AT, LONGEST_LINE = 20, 10_000
+_OPEN_IMAGES = re.compile(
+    r"(?:oidv\d-)?(train|validation|val|test)-annotations-(human-imagelabels|bbox)(?:-boxable)?\.csv"
+)
+"""Tables of Open Images, also as Datumaro writes them: labels that people verified, and boxes."""
+
+_FIFTYONE = ("labels/classifications.csv", "labels/detections.csv")
+"""Tables of Open Images as FiftyOne downloads it, in the folder of a split."""
 
 
 def recognises(source: Path) -> bool:
@@ -67,7 +75,21 @@ def _tables(source: Path) -> list[Path]:
     for places in within:
         if files := _only_tables(places):
             return files
-    return _named_tables(source)
+    return _named_tables(source) or _open_images(source)
+
+
+def _open_images(source: Path) -> list[Path]:
+    """Return the tables of Open Images: one for each split, of labels rather than of boxes."""
+    splits = [one for one in sorted(source.iterdir()) if one.name.lower() in SPLIT_NAMES]
+    for name in _FIFTYONE:
+        if files := [split / name for split in splits if is_file(split / name)]:
+            return files
+    for place in filter(is_folder, (source, source / "annotations")):
+        found = [(file, _OPEN_IMAGES.fullmatch(file.name)) for file in sorted(place.glob("*.csv"))]
+        for kind in ("human-imagelabels", "bbox"):
+            if files := [file for file, match in found if match and match[2] == kind]:
+                return files
+    return []
 
 
 def _only_tables(places: Sequence[Path]) -> list[Path]:
@@ -186,10 +208,16 @@ def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
     part = with_class_names(_read(file, options), source)
     is_within = file.parent != source
     place = file.parent.name if is_within else file.stem
-    split = SPLIT_NAMES.get(place.lower())
     folders = part.folders
-    if not is_within:
+    if match := _OPEN_IMAGES.fullmatch(file.name):
+        place = match[1]
+        folders = tuple(source / name / place for name in (".", *PLACES))
+    elif file.parent.name == "labels":
+        place = file.parent.parent.name
+        folders = (file.parent.parent / "data",)
+    elif not is_within:
         folders = (*part.folders, *(folder / place for folder in part.folders))
+    split = SPLIT_NAMES.get(place.lower())
     if options.images:
         folders = (options.images / place, options.images)
     splits = part.splits or ((split,) * len(part.photos) if split else None)

@@ -88,10 +88,12 @@ def recognises(source: Path) -> bool:
         >>> recognises(Path())
         True
     """
-    return is_folder(source) and _recognises_beside(*_places(source, None))
+    return _recognises_beside(*_places(source, None))
 
 
 def _recognises_beside(source: Path, photos: Path) -> bool:
+    if not is_folder(source):
+        return False
     found = pictures(photos, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
     some = [one for one in islice(found, LOOKED_AT) if one.beside][:LOOKED_INTO]
     return any(_has_words(picture) for picture in some)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -10,13 +11,16 @@ import torch
 
 from tagsight.data.annotations import SPLITS, target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.source import clean_name, photo_name, require_file
+from tagsight.data.source import clean_name, is_file, photo_name, require_file
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
+
+logger = logging.getLogger(__name__)
 
 LABEL_FILE = re.compile(r"(.+)_(train|val|test|trainval)\.txt")
 LARGEST_FILE = 2**26
@@ -41,7 +45,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     The labels are sorted alphabetically. Lists of ``trainval`` are used, as ``train``, only if
     there are neither ``train`` nor ``val``. A target is unknown if the label's list lacks the
-    photo.
+    photo, as all are of a photo that only the list of its split has, such as ``train.txt``.
 
     Args:
         source: ``VOCdevkit``, ``VOC2012`` or the like, or its ``ImageSets/Main``.
@@ -68,6 +72,12 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     lists = {key: _read_list(file, values) for key, file in _label_files(main).items()}
     names = sorted({label for label, _ in lists})
     split_of = _split_of_each(lists, main)
+    if unlisted := _unlisted(split_of, main):
+        logger.warning(
+            "%s: %s of a split in no list of a label, such as %r: unknown",
+            *(main, amount(len(unlisted), "photo"), next(iter(unlisted))),
+        )
+        split_of |= unlisted
     row = {photo: index for index, photo in enumerate(split_of)}
     targets = target_table(len(row), len(names), value=-1, source=main)
     for (label, _), marks in lists.items():
@@ -148,6 +158,18 @@ def _split_of_each(lists: dict[tuple[str, str], dict[str, int]], main: Path) -> 
             raise DataError(msg)
         split_of |= photos
     return split_of
+
+
+def _unlisted(split_of: dict[str, str], main: Path) -> dict[str, str]:
+    """Return the photos of splits, such as those of ``train.txt``, that no label's list has."""
+    found: dict[str, str] = {}
+    for split in dict.fromkeys(split_of.values()):
+        file = main / f"{split}.txt"
+        if is_file(file):
+            text = require_file(file, largest=LARGEST_FILE).read_text("utf-8", errors="replace")
+            photos = filter(None, map(str.strip, text.splitlines()))
+            found |= {photo: split for photo in photos if photo not in split_of}
+    return found
 
 
 FORMAT = Format(

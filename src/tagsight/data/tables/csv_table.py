@@ -8,6 +8,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS, usual_folders
+from tagsight.data.json_comments import behind_comments
 from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.header_rows import (
     header_in_comment,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 NOT_NAMED = DEFAULTS.columns
 BLANK = " "
 """Delimiter of lists of photos, which names with blanks make ambiguous elsewhere."""
+
+LOOK = 2**12
+"""Bytes that say whether a file is JSON or the like."""
 
 TABLE_FILES = (".csv", ".tsv", ".txt")
 LARGEST_FILE = 2**30
@@ -233,7 +237,9 @@ def is_text_table(source: Path) -> bool:
     if source.suffix.lower() in {".yaml", ".yml"}:
         return False
     with source.open("rb") as handle:
-        start = handle.read(256).replace(b"\0", b"").lstrip(BOM_UTF8 + BOM_UTF16_LE).lstrip()
+        start = handle.read(LOOK).replace(b"\0", b"").lstrip(BOM_UTF8 + BOM_UTF16_LE).lstrip()
+    if start.startswith((b"//", b"/*")):
+        start = behind_comments(start.decode(errors="replace"))[:1].encode()
     return not start.startswith((b"{", b"[", b"<", b"PAR1"))
 
 

@@ -223,17 +223,7 @@ class _Search:
             if self.table.has_header
             else f"{self.table.where()}: expected a column of photos, or a header with 'image'"
         )
-        if not self.table.has_header and self._are_labels_rows():
-            msg = (
-                f"{self.table.where()}: expected a row for each photo, got a column for each: swap "
-                "rows and columns, as spreadsheets do when they paste ('transpose')"
-            )
         raise DataError(msg)
-
-    def _are_labels_rows(self) -> bool:
-        """Return whether the first row names a photo in most columns but the first."""
-        first = [str(cell) for row in self.table.sample[:1] for cell in row[1:]]
-        return len(first) > 1 and 2 * sum(map(is_photo, first)) > len(first)
 
     def _holds_photos(self, place: int) -> bool:
         return share_of(self.cells[place], is_photo) > 0.5

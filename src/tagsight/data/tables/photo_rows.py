@@ -44,7 +44,7 @@ class PhotoRowsTable(Table):
     layout = Layout("csv-long", image=0, labels=(1,))
 
     def __init__(self, table: CsvTable) -> None:
-        self._table = table
+        self._table, self._is_label_last = table, _is_label_last(table)
         self.delimiter, self.encoding = table.delimiter, table.encoding
         self.notes = (*table.notes, "each line lists the photos of a label")
         super().__init__(table.source, ("image", "label"), has_header=True)
@@ -61,7 +61,7 @@ class PhotoRowsTable(Table):
         """Yield a photo and its label for each photo of a row."""
         del joined_from  # every cell is a photo
         for number, cells in self._table.records():
-            found = _label_and_photos(cells)
+            found = _label_and_photos(cells, is_last=self._is_label_last)
             if found is None:
                 msg = f"{self.where(number)}: expected a label and its photos, got"
                 raise DataError(f"{msg} {shown_cells(cells)}")
@@ -95,16 +95,22 @@ def has_photo_rows(table: CsvTable, columns: Columns) -> bool:
     are_two = len(table.names) == 2
     if named or len(table.sample) < FEWEST_LABELS or (table.has_header and not are_two):
         return False
-    found = list(map(_label_and_photos, table.sample))
+    is_last = _is_label_last(table)
+    found = [_label_and_photos(cells, is_last=is_last) for cells in table.sample]
     rows = [row for row in found if row is not None]
     labels = {label for label, _ in rows}
     are_labels = len(labels) == len(found) and not any(map(is_number, labels))
     return are_labels and any(len(photos) > 1 for _, photos in rows)
 
 
-def _label_and_photos(cells: Sequence[Cell]) -> tuple[str, list[str]] | None:
+def _is_label_last(table: CsvTable) -> bool:
+    """Return whether the first of two columns with a header has photos."""
+    return table.has_header and any(is_photo(row[0]) for row in table.sample)
+
+
+def _label_and_photos(cells: Sequence[Cell], *, is_last: bool) -> tuple[str, list[str]] | None:
     """Return the label of a row and its photos, or None if it is not such a row."""
-    label, *others = (str(cell).strip() for cell in cells)
+    label, *others = (str(cell).strip() for cell in (reversed(cells) if is_last else cells))
     if is_photo(label):
         if (match := _LABEL.fullmatch(label)) is None:
             return None
