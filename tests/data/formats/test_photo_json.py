@@ -112,3 +112,39 @@ def test_what_cannot_be_read_is_named(tmp_path, content, message):
     file.write_text(json.dumps(content))
     with pytest.raises(DataError, match=message):
         read_annotations(file, format="photo-json")
+
+
+@pytest.mark.parametrize("ending", [".json", ".jpg.json"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda labels: labels,
+        lambda labels: [{"SourceFile": "/x/a.jpg", "IPTC:Keywords": labels, "XMP:Title": "x"}],
+        lambda labels: [{"Keywords": labels[0] if len(labels) == 1 else labels, "FileName": "x"}],
+    ],
+)
+def test_a_list_beside_its_photo(tmp_path, form, ending):
+    given = {"a": ["dog"], "b": ["dog", "sky"], "c": []}
+    for name, labels in given.items():
+        (tmp_path / f"{name}.jpg").touch()
+        (tmp_path / f"{name}{ending}").write_text(json.dumps(form(labels)))
+    read = read_annotations(tmp_path)
+    assert (read.format, read.names) == ("photo-json", ("dog", "sky"))
+    assert read.targets.tolist() == [[1, 0], [1, 1], [0, 0]]
+    (tmp_path / f"a{ending}").write_text(json.dumps([{"tags": ["dog"]}, {"tags": ["sky"]}]))
+    with pytest.raises(DataError, match="expected a list of labels, or of one object with some"):
+        read_annotations(tmp_path)
+
+
+@pytest.mark.parametrize("source", [".", "images"])
+def test_a_library_of_eagle(tmp_path, source):
+    for name, tags in {"a b": ["dog"], "c": ["dog", "sky"]}.items():
+        item = tmp_path / "images" / f"K{name}.info"
+        item.mkdir(parents=True)
+        (item / f"{name}.jpg").touch()
+        content = {"id": "K", "name": name, "ext": "jpg", "tags": tags, "folders": []}
+        (item / "metadata.json").write_text(json.dumps(content))
+    (tmp_path / "metadata.json").write_text('{"folders": [], "applicationVersion": "4.0"}')
+    read = read_annotations(tmp_path / source)
+    assert [path.name for path in read.paths] == ["a b.jpg", "c.jpg"]
+    assert (read.names, read.targets.tolist()) == (("dog", "sky"), [[1, 0], [1, 1]])

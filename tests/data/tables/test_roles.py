@@ -169,3 +169,43 @@ def test_a_column_beside_lists_of_labels_does_not_make_them_absent(write_csv, co
     content = f"image,labels,{column}\na.jpg,cat,0\nb.jpg,dog,1\n"
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == LABELS
+
+
+@pytest.mark.parametrize("name", ["{}_pred", "{} Prediction", "pred_{}", "predicted {}", "{}_prob"])
+def test_what_a_model_says_beside_a_label_is_no_label(write_csv, name, caplog):
+    dog, sky = map(name.format, ("dog", "sky"))
+    read = read_annotations(write_csv(f"image,dog,sky,{dog},{sky}\na.jpg,1,0,1,1\nb.jpg,0,1,1,1\n"))
+    assert (read.names, read.targets.tolist()) == (("dog", "sky"), [[1, 0], [0, 1]])
+    assert f"not used as labels: '{dog}', '{sky}'" in caplog.text
+
+
+def test_a_prediction_without_its_label_is_a_label(write_csv):
+    text = "image,dog_pred,sky_pred\na.jpg,1,0\nb.jpg,0,1\n"
+    assert read_annotations(write_csv(text)).names == ("dog_pred", "sky_pred")
+
+
+@pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("yes", "no"), ("Y", "N")])
+def test_yes_and_no_alone_are_no_names_of_labels(write_csv, yes, no):
+    rows = f"a.jpg,{yes}\nb.jpg,{no}\n"
+    with pytest.raises(DataError, match="alone: call the column what it says is present"):
+        read_annotations(write_csv(f"image,label\n{rows}"))
+    read = read_annotations(write_csv(f"image,dog\n{rows}"))
+    assert (read.names, read.targets.tolist()) == (("dog",), [[1], [0]])
+
+
+def test_ids_name_photos_that_their_addresses_do_not(tmp_path, write_csv):
+    for name in ("7.jpg", "8.jpg"):
+        (tmp_path / name).touch()
+    rows = "".join(
+        f"{7 + n},Film {n},{tags},https://example.org/x{n}_V1.jpg\n"
+        for n, tags in enumerate(("Drama|War", "War"))
+    )
+    read = read_annotations(write_csv(f"imdbId,Title,Genre,Poster\n{rows}"))
+    assert [path.name for path in read.paths] == ["7.jpg", "8.jpg"]
+    assert (read.names, read.targets.tolist()) == (("Drama", "War"), [[1, 1], [0, 1]])
+
+
+def test_a_map_of_any_such_name_names_numbers(tmp_path, write_csv):
+    (tmp_path / "label_num_to_disease_map.json").write_text('{"0": "blight", "1": "rust"}')
+    read = read_annotations(write_csv("image_id,label\na.jpg,0\na.jpg,1\nb.jpg,1\n"))
+    assert (read.names, read.targets.tolist()) == (("blight", "rust"), [[1, 1], [0, 1]])

@@ -10,6 +10,7 @@ from tagsight.data.json_files import outline, read_json, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, files_that, photo_path
 from tagsight.data.tables.names import NAME_KEYS
+from tagsight.data.tables.said import is_denied
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _photos(file: Path, *, inside: bool) -> list[PhotoLabels]:
         photos.append(
             PhotoLabels(
                 photo_path(folder + name, where),
-                {name for label in named for name in _names(label, where)},
+                {name for label in named if not is_denied(label) for name in _names(label, where)},
                 split=file.parent.name if inside else None,
                 has_nameless=len(named) < len(labels),
             )

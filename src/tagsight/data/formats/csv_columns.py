@@ -18,7 +18,7 @@ from tagsight.data.tables.name_files import NAME_FILES, name_files
 from tagsight.data.tables.names import TARGETS, UNKNOWN, is_number, target_of
 from tagsight.data.tables.table import Photos, shown_cells
 from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits, parts_of
-from tagsight.data.tables.transposed import with_photo_rows
+from tagsight.data.tables.transposed import part_of, with_photo_rows
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -80,7 +80,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
     table = with_photo_rows(CsvTable(source, options.columns))
-    return [read_table(table, layout_of(table, options.columns, KIND), options)]
+    part = read_table(table, layout_of(table, options.columns, KIND), options)
+    return [part_of(table, part, options.columns)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from tagsight.data.tables.cells import SeparatorSearch, Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.messages import log_layout
+from tagsight.data.tables.names import is_number, target_of
 from tagsight.data.tables.table import Photos
+from tagsight.data.tables.transposed import part_of, with_photo_rows
 from tagsight.data.tables.unfilled import unfilled
-from tagsight.data.tables.transposed import with_photo_rows
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Cell, Table
 
 KIND: Kind = "csv-list"
+YES = frozenset({"1", "true", "yes"})
+_SAID = re.compile(r".+?\s*[=:]\s*(0|1|true|false|yes|no)", re.IGNORECASE)
+"""A label and what is said of it, as ``dog=0``."""
+
+_DENIED = re.compile(r"[!~-]\s*(\S.*)")
+"""A label that is said to be absent, as ``!dog``, beside ``dog``."""
+
 BLOCK = 10_000
 """Photos whose targets are written at a time."""
 
@@ -78,7 +87,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
     table = with_photo_rows(CsvTable(source, options.columns))
-    return [read_table(table, layout_of(table, options.columns, KIND), options)]
+    part = read_table(table, layout_of(table, options.columns, KIND), options)
+    return [part_of(table, part, options.columns)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
@@ -165,6 +175,23 @@ def _name_line(pairs: Iterable[tuple[Cell, Separator]], where: str) -> None:
 
 def _require_labels(names: Sequence[str], table: Table) -> None:
     """Refuse sentences, which hardly two photos share."""
+    if names and not any(map(is_number, names)) and {*map(target_of, names)} == {0, 1}:
+        said = " and ".join(sorted(names)[:2])
+        msg = (
+            f"{table.source}: expected names of labels, got {said} alone: call the column what it "
+            "says is present, such as 'dog'"
+        )
+        raise DataError(msg)
+    known = set(names)
+    marks = [_SAID.fullmatch(name) for name in names]
+    is_said = all(marks) and {match[1].lower() in YES for match in marks if match} == {True, False}
+    denied = (name for name in names if (match := _DENIED.fullmatch(name)) and match[1] in known)
+    if names and (odd := names[0] if is_said else next(denied, None)):
+        msg = (
+            f"{table.source}: expected the labels that are present, got {odd!r}, which may say that"
+            " one is not: write a column for each label, with 1 and 0"
+        )
+        raise DataError(msg)
     sentences = [name for name in names if len(name.split()) >= WORDS_OF_SENTENCES]
     longest = max(names, key=len, default="")
     if len(longest) <= LONGEST_LABEL and (

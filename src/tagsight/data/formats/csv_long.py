@@ -22,13 +22,13 @@ from tagsight.data.tables.measures import may_count
 from tagsight.data.tables.messages import listed, log_layout
 from tagsight.data.tables.minus_one import code_of, settle_minus_one
 from tagsight.data.tables.names import UNKNOWN, target_of
-from tagsight.data.tables.pairs import paired
+from tagsight.data.tables.pairs import paired, verdict_of
 from tagsight.data.tables.photo_columns import PhotoColumnsTable, has_photo_columns
 from tagsight.data.tables.photo_rows import PhotoRowsTable, has_photo_rows
 from tagsight.data.tables.stated import is_called_value, is_full
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.text import text_of
-from tagsight.data.tables.transposed import with_photo_rows
+from tagsight.data.tables.transposed import part_of, with_photo_rows
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -109,7 +109,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         own = Columns(encoding=table.encoding)
         return [replace(read_table(other, other.layout, options), columns=own)]
     rows = with_photo_rows(table)
-    return [read_table(rows, layout_of(rows, options.columns, KIND), options)]
+    part = read_table(rows, layout_of(rows, options.columns, KIND), options)
+    return [part_of(rows, part, options.columns)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
@@ -182,7 +183,8 @@ def _labels(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> list[
 def _meaning(table: Table, layout: Layout) -> Mapping[str, int]:
     """Return what words of a pair mean in the column that says whether a label is present."""
     place = layout.confidence
-    pair = None if place is None else paired({place: table.column(place)}).get(place)
+    cells = {} if place is None else {place: table.column(place)}
+    pair = paired(cells).get(place or 0) or verdict_of(cells.get(place or 0, ()))
     if pair is None or place is None:
         return {}
     logger.info("%s: %r in %r is absent", table.source, pair.no, table.names[place])

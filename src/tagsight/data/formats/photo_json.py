@@ -1,4 +1,4 @@
-"""A JSON file for each photo: LabelMe, Supervisely, V7 Darwin, SuperAnnotate, Dataloop, scripts."""
+"""A JSON file for each photo: LabelMe, Supervisely, V7 Darwin, SuperAnnotate, Eagle, scripts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.format import Format
-from tagsight.data.json_files import outline, read_json, shortened
+from tagsight.data.formats.record_keys import LABEL_KEYS, first_key
+from tagsight.data.json_files import beginning, outline, read_json, shortened
+from tagsight.data.json_values import first_record
 from tagsight.data.photo_labels import PhotoLabels, is_unfinished, tabulate
 from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, first_of, is_file, photo_path
 from tagsight.data.tables.names import SPLIT_NAMES, is_number, is_photo, target_of
+from tagsight.data.tables.said import is_denied
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -28,8 +31,9 @@ MOST_LOOKED_AT = 20
 PLACES = ("images", "photos", "img", "items")
 """Folders of photos beside the files."""
 
+EMPTY = re.compile(r"\[\s*\]\s*")
 ABSOLUTE = re.compile(r"/|[A-Za-z]+:")
-NAMES = ("label", "name", "className", "classTitle", "tag")
+NAMES = ("label", "name", "className", "classTitle", "tag", "category", "class")
 LONGEST_VALUE = 60
 """Characters of the value of a tag; longer ones are texts, not labels."""
 
@@ -78,6 +82,11 @@ PROGRAMS = {
         lambda content, _: _text(content, "metadata", "name"),
         ("instances", "tags"),
     ),
+    "Eagle": Program(
+        {"name": '"', "ext": '"', "tags": "["},
+        lambda content, _: f"{_text(content, 'name')}.{_text(content, 'ext')}",
+        ("tags",),
+    ),
     "Dataloop": Program(
         {"filename": '"', "annotations": "["},
         lambda content, _: _text(content, "filename").lstrip("/"),
@@ -89,6 +98,10 @@ OWN = {
     for key in ("labels", "tags", "keywords", "classes", "categories")
 }
 """Lists of labels, as scripts and downloaders write them, in a file beside its photo."""
+
+
+LISTED = Program({}, lambda _, name: name.removesuffix(".json"), ("labels",))
+"""A list of labels alone, or one object in a list, as exiftool writes it."""
 
 
 def recognises(source: Path) -> bool:
@@ -109,12 +122,17 @@ def _first_files(folder: Path) -> Iterable[Path]:
     """Return a few JSON files of a folder and of its first folders."""
     inside = (one for one in first_of(folder.iterdir(), 10 * MOST_LOOKED_AT) if one.is_dir())
     folders = list(islice(inside, MOST_LOOKED_AT))
-    places = [folder, *folders, *(one / "ann" for one in folders)]
+    is_library = is_file(folder / "metadata.json")
+    items = first_of((folder / "images").glob("*.info"), MOST_LOOKED_AT) if is_library else ()
+    places = [folder, *folders, *(one / "ann" for one in folders), *items]
     return chain.from_iterable(first_of(one.glob("*.json"), MOST_LOOKED_AT) for one in places)
 
 
 def _program(file: Path) -> Program | None:
     top, keys, _ = outline(file)
+    if top == "[":
+        is_alone = first_key(LABEL_KEYS, keys) is not None or _lists_texts(file)
+        return LISTED if is_alone and _is_beside_photo(file) else None
     if top != "{":
         return None
     known = [*PROGRAMS.values(), *(OWN.values() if _is_beside_photo(file) else ())]
@@ -160,7 +178,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         if (program := _program(file)) is None:
             others += 1
             continue
-        content = read_json(file, dict, "an object with the labels of a photo")
+        content = _content(file, program)
         photo = _photo(file, base, program, content)
         names |= _flags(content, str(file)).keys()
         if not photo.present and is_unfinished(_text(content, "metadata", "status")):
@@ -179,6 +197,25 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         logger.info("%s: %s left out that nobody has finished", source, count)
     folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, names=names, folders=folders)]
+
+
+def _lists_texts(file: Path) -> bool:
+    is_empty = EMPTY.fullmatch(beginning(file)) is not None
+    return is_empty or (not outline(file).keys and isinstance(first_record(file), str))
+
+
+def _content(file: Path, program: Program) -> dict[str, Any]:
+    """Return the object of a file, or one of the list of labels that a file is, or has."""
+    if program is not LISTED:
+        return read_json(file, dict, "an object with the labels of a photo")
+    listed = read_json(file, list, "a list of the labels of a photo, or of one object with them")
+    if not any(isinstance(one, dict) for one in listed):
+        return {"labels": listed}
+    if len(listed) > 1 or (key := first_key(LABEL_KEYS, listed[0])) is None:
+        msg = f"{file}: expected a list of labels, or of one object with some, got {len(listed)}"
+        raise DataError(msg)
+    value = listed[0][key]
+    return {"labels": [value] if isinstance(value, str) else value}
 
 
 def _photo(file: Path, base: Path, program: Program, content: dict[str, Any]) -> PhotoLabels:
@@ -226,6 +263,8 @@ def _labels(entry: Any) -> list[str]:  # noqa: ANN401 - plain-data border
     name = _name(entry)
     if name is None or isinstance(entry, str):
         return [name] if name else []
+    if is_denied(entry):
+        return []
     choices = entry.get("attributes") if entry.get("type") == "tag" else None
     choices = [_text(one, "name") for one in choices] if isinstance(choices, list) else []
     values = [one for one in (entry.get("value"), *choices) if isinstance(one, str) and one]
@@ -244,8 +283,8 @@ def _flags(content: dict[str, Any], where: str) -> dict[str, bool]:
 
 FORMAT = Format(
     "photo-json",
-    "a JSON file for each photo, as LabelMe, Supervisely, V7 Darwin, SuperAnnotate and Dataloop "
-    "write it, or with a list of labels",
+    "a JSON file for each photo, as LabelMe, Supervisely, V7 Darwin, SuperAnnotate, Dataloop and "
+    "Eagle write it, or with a list of labels",
     'a.json   {"flags": {"night": true}, "shapes": [{"label": "dog"}],\n'
     '          "imagePath": "a.jpg"}\na.jpg',
     recognises,

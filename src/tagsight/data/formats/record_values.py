@@ -11,6 +11,7 @@ from tagsight.data.formats.record_keys import is_mark
 from tagsight.data.json_files import shortened
 from tagsight.data.tables.names import NAME_KEYS, is_remark, key_of, target_of
 from tagsight.data.tables.pairs import is_word
+from tagsight.data.tables.said import is_denied
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,6 +44,34 @@ def value_of(record: Record, key: str) -> Any:  # noqa: ANN401 - plain-data bord
         found = next(listed, None)
         return with_marks(value, key) if found is None else found
     return value
+
+
+def with_said(records: Sequence[Record], key: str, where: str) -> Sequence[Record]:
+    """Return records with 1 and 0 for each label, if objects in their lists say that some are not.
+
+    Args:
+        records: The records.
+        key: The key of the lists.
+        where: What messages call the records.
+
+    Example:
+        >>> rows = [{"tags": [{"name": "dog", "present": False}, {"name": "sky", "present": True}]}]
+        >>> with_said(rows, "tags", "a.json")
+        [{'tags': {'dog': 0, 'sky': 1}}]
+    """
+    lists = (record.get(key) for record in records)
+    if not any(is_denied(one) for listed in lists if isinstance(listed, list) for one in listed):
+        return records
+    logger.info("%s: objects under %r say which labels are present", where, key)
+    return [
+        {
+            **record,
+            key: {name_of(one, (), where): 0 if is_denied(one) else 1 for one in record[key]},
+        }
+        if isinstance(record.get(key), list)
+        else record
+        for record in records
+    ]
 
 
 def names_in(value: object, classes: Sequence[str], where: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from tagsight.data.formats.record_values import (
     names_of_question,
     shared_names,
     value_of,
+    with_said,
 )
 from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
@@ -108,6 +109,8 @@ def read_records(
     keys = keys_of(records[:SAMPLE], str(source), options.columns)
     if any(_has_scores(record.get(key)) for record in records[:SAMPLE] for key in keys.labels):
         log_confidences(source, "labels")
+    if keys.is_list and len(keys.labels) == 1 and not classes:
+        records = with_said(records, keys.labels[0], str(source))
     table = _RecordTable(source, records, keys, folders, classes, options)
     table.is_part = is_part
     layout = table.layout

@@ -12,6 +12,7 @@ from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SeparatorSearch
 from tagsight.data.tables.name_files import named_by_number
 from tagsight.data.tables.names import NAME_KEYS, TEXT_COLUMNS, key_of
+from tagsight.data.tables.said import is_denied
 from tagsight.data.tags.text import is_sentence
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -132,6 +133,11 @@ def _of_json(value: Any, where: str) -> Statement | None:  # noqa: ANN401 - plai
     elif isinstance(value, list):
         names = list(map(_name, value))
         are_targets = len(value) > 1 and all(one in {"0", "1", "-1"} for one in names)
+        if None not in names and any(map(is_denied, value)):
+            return {
+                clean_name(str(name), where): 0 if is_denied(one) else 1
+                for name, one in zip(names, value, strict=True)
+            }
         if None not in names and not (are_targets and not any(map(_is_text, value))):
             return [name for name in names if name is not None]
     elif value is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.source import clean_name
 from tagsight.data.tables.bare_marks import is_bare_mark, warn_of_bare_marks
 from tagsight.data.tables.names import NAME_KEYS
+from tagsight.data.tables.said import is_denied
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -158,10 +159,10 @@ def _of_objects(text: str) -> list[str] | None:
             return [name for name, value in content.items() if value]
     elif isinstance(content, list) and all(isinstance(one, dict) for one in content):
         found = [next((one[key] for key in NAME_KEYS if key in one), None) for one in content]
-        names = [name for name in found if isinstance(name, str)]
         are_of_model = any(not SCORE_KEYS.isdisjoint(one) for one in content)
-        if len(names) == len(content) and not are_of_model:
-            return names
+        if all(isinstance(name, str) for name in found) and not are_of_model:
+            pairs = zip(found, content, strict=True)
+            return [str(name) for name, one in pairs if not is_denied(one)]
     return None
 
 

@@ -26,6 +26,7 @@ from tagsight.data.tables.names import (
     TEXT_COLUMNS,
     VALUE_COLUMNS,
     is_address,
+    is_id,
     is_no_label,
     is_number,
     is_photo,
@@ -33,7 +34,7 @@ from tagsight.data.tables.names import (
     is_target,
     key_of,
 )
-from tagsight.data.tables.pairs import paired
+from tagsight.data.tables.pairs import paired, verdict_of
 from tagsight.data.tables.roles import (
     folder_of,
     ids_of,
@@ -46,7 +47,7 @@ from tagsight.data.tables.roles import (
     share_of,
     split_of,
 )
-from tagsight.data.tables.row_flags import row_flags
+from tagsight.data.tables.row_flags import predictions, row_flags
 from tagsight.data.tables.stated import is_called_value, is_full, states_presence
 from tagsight.data.tables.ticks import are_vectors, is_ticked, repeats_name
 from tagsight.data.tables.unfilled import unfilled
@@ -182,9 +183,11 @@ class _Search:
             called = [i for i in values if is_called_value(self.table.names[i])]
             confidence = next(iter(called or values), None)
         used = {self.image, split, confidence, *labels}
-        ignored = tuple(self.table.names[i] for i in free if i not in used)
         others = (i for i in free if i not in used and self.keys[i] in IMAGE_COLUMNS)
         other_image = next(filter(self._holds_photos, others), None)
+        if other_image is None and share_of(self.cells[self.image], is_address) > 0.5:
+            other_image = next((i for i in free if i not in used and self._is_id(i)), None)
+        ignored = tuple(self.table.names[i] for i in free if i not in {*used, other_image})
         further = (split, split_names, confidence, ignored, group, folder, other_image)
         return Layout(kind, self.image, labels, *further)
 
@@ -227,6 +230,11 @@ class _Search:
 
     def _holds_photos(self, place: int) -> bool:
         return share_of(self.cells[place], is_photo) > 0.5
+
+    def _is_id(self, place: int) -> bool:
+        """Return whether a column is called an id, and all its cells differ."""
+        cells = self.cells[place]
+        return is_id(self.table.names[place]) and max(cells.values(), default=0) == 1
 
     def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
         if self.columns.split_column is not None:
@@ -300,8 +308,8 @@ class _Search:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
         names = self.table.names
         places = [i for i in free if self._has_targets(i) and not is_no_label(names[i])]
-        flags = row_flags(names[i] for i in places)
-        places = [i for i in places if names[i] not in flags]
+        others = row_flags(names[i] for i in places) | predictions(names[i] for i in places)
+        places = [i for i in places if names[i] not in others]
         places = [i for i in places if not is_measure(names[i])] or places
         places = [i for i in places if not set(self.cells[i]) <= NOTHING]  # as in remarks
         places = [i for i in places if any(self.cells[i]) or self.keys[i] not in REMARKS]
@@ -359,7 +367,8 @@ class _Search:
         key, cells = self.keys[place], self.cells[place]
         repeats = max(self.cells[self.image].values(), default=0) > 1
         is_stated = share_of(cells, is_target) >= 0.5 and repeats
-        is_truth = key in VALUE_COLUMNS and (is_stated or place in self.paired)
+        is_said = is_stated or place in self.paired or (repeats and verdict_of(cells) is not None)
+        is_truth = key in VALUE_COLUMNS and is_said
         if key in CONFIDENCE_COLUMNS or is_truth:
             return True
         is_stated = len(labels) == 1 and repeats and states_presence(self.table.names[place], cells)

@@ -60,6 +60,7 @@ CONFIDENCE_COLUMNS = frozenset(
 VALUE_COLUMNS = frozenset(
     {"present", "presence", "ispresent", "positive", "ispositive", "value", "target", "answer"}
     | {"exists", "truth", "groundtruth", "gt", "result", "outcome", "status", "verdict"}
+    | {"correct", "iscorrect", "accepted", "isaccepted", "review"}
 )
 """Names of columns that say, in a row for a photo and label, whether it is present."""
 
@@ -251,7 +252,17 @@ def is_no_label(name: str) -> bool:
         >>> [name for name in ("annotation_id", "PatientID", "Covid", "width") if is_no_label(name)]
         ['annotation_id', 'PatientID', 'width']
     """
-    return key_of(name) in NEVER_LABELS or _ID.search(name) is not None
+    return key_of(name) in NEVER_LABELS or is_id(name)
+
+
+def is_id(name: str) -> bool:
+    """Return whether a column's name is that of an id.
+
+    Example:
+        >>> [name for name in ("photo_id", "imdbId", "Covid") if is_id(name)]
+        ['photo_id', 'imdbId']
+    """
+    return _ID.search(name) is not None
 
 
 def is_remark(name: str) -> bool:

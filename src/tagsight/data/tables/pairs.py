@@ -58,6 +58,12 @@ _MAY_BE_ELSE = {"t", "on", "si", "ja", "ano", *(pair.yes for pair in _INITIALS)}
 """Words for present that, without the one for absent, may be anything."""
 
 PAIRS = (*_WORDS, *_INITIALS)
+VERDICTS = (
+    *(Pair("accepted", "rejected"), Pair("approved", "rejected"), Pair("confirmed", "rejected")),
+    *(Pair("correct", "incorrect"), Pair("correct", "wrong"), Pair("right", "wrong")),
+    *(Pair("accept", "reject"), Pair("valid", "invalid")),
+)
+"""What people say of a label that somebody, or a model, gave before."""
 
 
 _MEANINGS = {pair: pair.meaning for pair in PAIRS}
@@ -94,6 +100,37 @@ def paired(columns: Mapping[Key, Collection[str]]) -> dict[Key, Pair]:
         if is_said and len(names) > pair.is_initials:
             found |= {name: pair for name in names if name not in found}
     return found
+
+
+def verdict_of(cells: Collection[str]) -> Pair | None:
+    """Return the pair of verdicts of which all cells are words, both of which occur, or None.
+
+    Example:
+        >>> verdict_of(["Accepted", "rejected", ""])
+        Pair(yes='accepted', no='rejected')
+        >>> verdict_of(["accepted"]), verdict_of(["accepted", "rejected", "pending"])
+        (None, None)
+    """
+    filled = {cell.strip() for cell in cells if target_of(cell) != UNKNOWN}
+    for pair in VERDICTS:
+        meaning = pair.meaning
+        if filled <= meaning.keys() and {meaning[cell] for cell in filled} >= {0, 1}:
+            return pair
+    return None
+
+
+def mark_of(text: str) -> int | None:
+    """Return 1 or 0 for a word for present or absent, or a verdict, and None for any other text.
+
+    Example:
+        >>> mark_of("Yes"), mark_of("absent"), mark_of("rejected"), mark_of("dog"), mark_of("")
+        (1, 0, 0, None, None)
+    """
+    if (target := target_of(text)) is not None:
+        return target if target in {0, 1} else None
+    meanings = (pair.meaning for pair in (*_WORDS, *VERDICTS) if len(pair.yes) > 1)
+    marks = (meaning.get(text.strip()) for meaning in meanings)
+    return next((mark for mark in marks if mark in {0, 1}), None)
 
 
 def is_word(cell: str) -> bool:

@@ -66,7 +66,8 @@ class PhotoRowsTable(Table):
                 msg = f"{self.where(number)}: expected a label and its photos, got"
                 raise DataError(f"{msg} {shown_cells(cells)}")
             label, photos = found
-            yield from ((number, [photo, label]) for photo in photos)
+            for photo in photos:
+                yield number, [photo, label]
 
 
 def has_photo_rows(table: CsvTable, columns: Columns) -> bool:

@@ -16,6 +16,11 @@ logger = logging.getLogger(__name__)
 _BEFORE = re.compile(r"^(?:is|was|has|hasbeen|ishuman|human|manually)(?=\w{4})")
 """Words in front of a flag, as in ``is_verified``."""
 
+_PREDICTED = re.compile(
+    r"(?:predicted|prediction|pred)(.+)|(.+?)(?:predicted|prediction|pred|prob|probability|score)"
+)
+"""Name of a column, as `key_of` gives it, of what a model says of a label."""
+
 FLAGS = frozenset(
     {"reviewed", "verified", "checked", "approved", "confirmed", "validated", "annotated"}
     | {"labeled", "labelled", "unlabeled", "unlabelled", "skipped", "skip", "excluded", "exclude"}
@@ -48,6 +53,22 @@ def row_flags(names: Iterable[str]) -> set[str]:
     columns = list(names)
     flags = {name for name in columns if is_row_flag(name)}
     return flags if len(flags) < len(columns) else set()
+
+
+def predictions(names: Iterable[str]) -> set[str]:
+    """Return which columns of targets are what a model says, as ``dog_pred`` beside ``dog``.
+
+    Args:
+        names: Names of all columns of targets.
+
+    Example:
+        >>> sorted(predictions(["dog", "dog_pred", "Predicted sky", "sky", "cat_pred"]))
+        ['Predicted sky', 'dog_pred']
+    """
+    columns = {name: key_of(name) for name in names}
+    keys = set(columns.values())
+    found = {name: _PREDICTED.fullmatch(key) for name, key in columns.items()}
+    return {name for name, match in found.items() if match and (match[1] or match[2]) in keys}
 
 
 def is_row_flag(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tagsight.data.source import clean_name
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tagsight.data.format import Columns, Labelled
     from tagsight.data.tables.csv_table import CsvTable
     from tagsight.data.tables.table import Cell
 
@@ -108,7 +110,7 @@ def has_photos_across(table: CsvTable) -> bool:
 
 
 def with_photo_rows(table: CsvTable) -> Table:
-    """Return a table, or if it has a column for each photo, one that has a row for each.
+    r"""Return a table, or if it has a column for each photo, one that has a row for each.
 
     Example:
         >>> from pathlib import Path
@@ -118,3 +120,18 @@ def with_photo_rows(table: CsvTable) -> Table:
         ('image', 'dog', 'sky')
     """
     return TransposedTable(table) if has_photos_across(table) else table
+
+
+def part_of(table: Table, part: Labelled, columns: Columns) -> Labelled:
+    r"""Return what was read of a table with the columns by which its file can be read again.
+
+    Columns of a `TransposedTable` are none of the file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> from tagsight.data.formats.csv_columns import read
+        >>> _ = Path("a.csv").write_text("label,a.jpg,b.jpg\ndog,1,0\nsky,1,1\n")
+        >>> read(Path("a.csv"), DEFAULTS)[0].columns.image_column
+    """
+    return replace(part, columns=columns) if isinstance(table, TransposedTable) else part
