@@ -15,6 +15,7 @@ FILES = [
     ("a.yml", PHOTOPRISM, "PhotoPrism's YAML .*the folder of these files"),
     ("keywords.txt", "Animals\n\tDog\n\t\t{Hound}\n\tCat\n", "Lightroom .* names no photos"),
     ("a.txt", "0 0.5 0.5 0.1 0.1\n", "YOLO's boxes without .* write the names to classes.txt"),
+    ("a.txt", "p/a.jpg 1,2,3,4,0 5,6,7,8,1\nb.jpg\n", "YOLO's boxes in one line .* a table"),
     ("dog.txt", "a.jpg\nb.JPG\n", r"a list of photos without labels .* for each label"),
     ("t.xlsx", "PK\x03\x04", "a spreadsheet .* as CSV"),
     ("export.zip", "PK\x03\x04", "an archive .*unpack it"),

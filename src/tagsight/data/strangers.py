@@ -47,6 +47,9 @@ class Stranger(NamedTuple):
         return is_so and self.keys <= keys and named and re.search(self.start, start) is not None
 
 
+BOXES_IN_LINES = rb"(?i)\A[^\r\n]+\.(?:jpe?g|png|bmp)(?:[ \t]+\d+(?:,\d+){4})+[ \t]*(?:\r?\n|\Z)"
+"""Beginning of a list of photos and boxes, as ``a.jpg 12,30,44,50,0 7,8,9,9,2``."""
+
 TABLE = "write a table of them with the columns image and labels"
 STRANGERS = (
     Stranger(
@@ -72,6 +75,12 @@ STRANGERS = (
         "write the names to classes.txt in the folder of the photos or above, a line each",
         name=r".*\.txt",
         start=rb"\A\d+(?:[ \t]+[\d.eE+-]+){4,}[ \t]*\r?\n",
+    ),
+    Stranger(
+        "YOLO's boxes in one line for each photo, with numbers of classes",
+        TABLE,
+        name=r".*\.txt",
+        start=BOXES_IN_LINES,
     ),
     Stranger(
         "a list of photos without labels",

@@ -230,3 +230,33 @@ def test_names_of_several_words_are_not_told_as_joined(write, caplog):
     files = {f"{name}__{n}": str(n) for n, name in enumerate(("polar_bear", "brown_bear", "dog"))}
     found(write(**files))
     assert "join labels" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("100CANON", "101CANON"),
+        ("100_PANA", "102MSDCF"),
+        ("Photos from 2018", "Photos from 2019"),
+        ("2019-Jan", "2019-Feb"),
+        ("March 2020", "2020_April"),
+        ("images", "masks"),
+        ("input", "target"),
+        ("originals", "thumbnails"),
+        ("train_images", "test_images"),
+        ("part1", "part 2"),
+        ("batch_0", "batch_1"),
+        ("jpg", "png"),
+    ],
+)
+def test_names_that_say_nothing_of_photos_are_no_labels_unless_they_are_chosen(tmp_path, names):
+    for name in names:
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.jpg").write_text(f"{name} {number}")
+    with pytest.raises(DataError, match="if the names of its folders are labels, give `format"):
+        read_annotations(tmp_path)
+    assert set(read_annotations(tmp_path, format="label-folders").names) == set(names)
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "9.jpg").write_text("dog")
+    assert set(read_annotations(tmp_path).names) == {*names, "dog"}

@@ -108,7 +108,9 @@ def test_captions_are_told_and_alone_they_are_refused(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("0 0.5 0.5 0.1 0.25\n", "got boxes of numbers, as in YOLO's label files"),
+        ("0 0.5 0.5 0.1 0.25\n", "got boxes of numbers, as in label files of YOLO"),
+        (f"gsd:0.1\n{'7.0 ' * 8}plane 0\n", "got boxes of numbers, .* DOTA"),
+        (f"Car {'0.5 ' * 14}\nDontCare -1 -1 -10 {'5.0 ' * 11}\n", "got boxes .* KITTI"),
         (b"dog\0\0\0", "expected tags in UTF-8, got other bytes: save the file as UTF-8"),
         ("красный".encode("cp1251"), "save the file as UTF-8"),
         ("红色, 猫".encode("gbk"), "save the file as UTF-8"),

@@ -37,8 +37,23 @@ LARGEST_LIST = 2**16
 MOST_ABOVE = 4
 """Folders, each alone in another, that may be above those of labels."""
 
-NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|media|dcim|uploads?")
-"""Names of folders that hold photos of a day or of all kinds."""
+_PHOTOS = r"images?|imgs?|jpegimages|photos?|pictures?|data|media|dcim|uploads?|sets?"
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    "|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
+NO_LABEL = re.compile(
+    rf"[\d\W_]+|{_PHOTOS}"
+    r"|\d{3}(?:[a-z\d]{5}|_(?:pana|fuji|pent))"  # as cameras name them: 100CANON
+    r"|(?:photos?|fotos?|bilder|images?)\s\w+\s\d{4}"  # as Google Photos: Photos from 2019
+    rf"|(?=.*\d)[\d\W_]*(?:{_MONTHS})[\d\W_]*"
+    r"|(?:part|batch|chunk|set|group|folder|session|roll|card|shard|fold|page|disk|day|week)[\W_]*\d+"
+    rf"|(?:{'|'.join(map(re.escape, SPLIT_NAMES))})[\W_]*(?:{_PHOTOS})"
+    r"|masks?|labels?|annotations?|segmentations?|ground[\W_]?truth|gt|inputs?|outputs?|targets?"
+    r"|originals?|raw|edited|processed|resized|exports?|thumb(?:nail)?s?|previews?"
+    r"|jpe?gs?|pngs?|tiffs?|heics?|webps?"
+)
+"""Names of folders, in lower case, that hold photos of a day, of all kinds or of a form."""
 
 
 LEFT_BEHIND = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8, BOM_UTF16_LE
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from tagsight.data.format import DEFAULTS, usual_folders
 from tagsight.data.json_comments import behind_comments
 from tagsight.data.source import clean_name, is_file, require_file
+from tagsight.data.strangers import BOXES_IN_LINES
 from tagsight.data.tables.header_rows import (
     header_in_comment,
     is_comment,
@@ -240,6 +242,8 @@ def is_text_table(source: Path) -> bool:
         start = handle.read(LOOK).replace(b"\0", b"").lstrip(BOM_UTF8 + BOM_UTF16_LE).lstrip()
     if start.startswith((b"//", b"/*")):
         start = behind_comments(start.decode(errors="replace"))[:1].encode()
+    if re.match(BOXES_IN_LINES, start):
+        return False
     return not start.startswith((b"{", b"[", b"<", b"PAR1"))
 
 

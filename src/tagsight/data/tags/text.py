@@ -27,7 +27,12 @@ _BACKSLASHED = re.compile(r"\\([()\[\]{}])")
 SEPARATORS = (",，、", ";；", "|｜", "\t")  # noqa: RUF001 - those of other scripts
 """Characters that separate tags, those that mean the same together; the first found decide."""
 
-_BOX = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
+_BOX = re.compile(
+    r"\s*\d+(\s+[-+.\deE]+){4,}\s*"
+    r"|\s*(?:-?\d+\.\d+\s+){6,}\S+(?:\s+\d)?\s*|\s*[A-Za-z]\w*(?:\s+-?[.\d]+){7,}\s*"
+)
+"""A line of YOLO, of DOTA, whose boxes have four corners, or of KITTI, where the class is first."""
+
 _MARKUP = re.compile(r"\s*<(\?xml|!doctype|html|svg)\b", re.IGNORECASE)
 
 OPENING, CLOSING = "([{", ")]}"
@@ -195,11 +200,11 @@ def require_tags(text: str) -> None:
         ...     require_tags("0 0.5 0.5 0.1 0.1")
         ... except DataError as error:
         ...     print(error)
-        expected tags, got boxes of numbers, as in YOLO's label files
+        expected tags, got boxes of numbers, as in label files of YOLO, DOTA or KITTI
     """
     got = ""
     if any(_BOX.fullmatch(line) for line in text.splitlines()):
-        got = "boxes of numbers, as in YOLO's label files"
+        got = "boxes of numbers, as in label files of YOLO, DOTA or KITTI"
     elif _MARKUP.match(text):
         got = "XML or a web page"
     elif text.lstrip()[:1] in {"{", "["}:
