@@ -36,9 +36,7 @@ def test_the_recorded_split_comes_before_that_of_the_data_if_it_is_of_the_same_p
 
 
 def test_a_split_that_the_data_do_not_have_is_refused(tmp_path):
-    with pytest.raises(
-        DataError, match=r"split 'test', got 3 train, 1 val; name one that has some as `split`"
-    ):
+    with pytest.raises(DataError, match=r"split 'test', got 3 train, 1 val; give `split=val`$"):
         measured_rows(collection(("train", "train", "train", "val")), tmp_path / "model", "test")
 
 

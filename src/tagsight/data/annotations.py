@@ -168,9 +168,11 @@ class Annotations:
         indices = [i for i, name in enumerate(self.splits or ()) if name == split]
         if not indices:
             sizes = ", ".join(f"{size} {name}" for name, size in self.split_sizes.items())
+            there = [name for name in self.split_sizes if name != "train"] or ["train"]
+            named = " or ".join(f"`split={name}`" for name in there)
             msg = (
                 f"expected photos of the split {split!r}, got {sizes or 'no split at all'}"
-                f"{'; name one that has some as `split`' * bool(sizes)}"
+                f"{f'; give {named}' * bool(sizes)}"
             )
             raise DataError(msg)
         return self.select(indices)
