@@ -93,3 +93,32 @@ def test_what_is_no_such_file_is_refused(tmp_path, content, message):
     file.write_text(content)
     with pytest.raises(DataError, match=message):
         read_annotations(file)
+
+
+UNUSUAL = {
+    "a column for each photo.csv": "image,1.png,2.png\nred,1,0\nsea,0,1\n",
+    "a column for each photo and lists.csv": "image,1.png,2.png\nlabels,red;sea,sea\n",
+    "a row for each label.txt": "red: 1.png, 2.png\nsea: 2.png\n",
+    "a row for each label, with a header.csv": "label,photos\nred,1.png;2.png\nsea,2.png\n",
+    "names without endings.json": '{"1": ["red"], "2": ["red", "sea"]}',
+    "photos by label without endings.json": '{"red": ["1", "2"], "sea": ["2"]}',
+    "comments.json": '// mine\n[{"image": "1.png", "tags": ["red"]}, /* and */ {"image": "2.png", '
+    '"tags": ["sea"]},]',
+    "a photo by its value.json": '[{"id": 3, "src": "1.png", "tags": ["red"]}]',
+    "another column of photos.csv": "path,file,tags\na/9.png,1.png,red\na/8.png,2.png,sea\n",
+    "an id beside an address.csv": "fileId,tags,url\n2,red,https://x.org/9.jpg\n1,sea,"
+    "https://x.org/8.jpg\n",
+}
+"""Layouts of which only their content says what they are, by the names of their files."""
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_an_unusual_layout_is_read_again_as_it_was_read(tmp_path, name):
+    for photo in ("1.png", "2.png"):
+        (tmp_path / photo).touch()
+    (tmp_path / name).write_text(UNUSUAL[name])
+    first = read_annotations(tmp_path / name)
+    assert all(path.is_file() for path in first.paths)
+    file = tmp_path / "data.toml"
+    file.write_text(first.origin.toml())
+    assert read_annotations(file).hash() == first.hash()

@@ -268,9 +268,12 @@ def chexpert(_: str) -> None:
     write("train.csv", head + "".join(rows))
 
 
-def open_images(_: str) -> None:
-    draw("photos")
+def open_images(export: str) -> None:
     codes = {"cat": "/m/01yrx", "dog": "/m/0bt9lr"}
+    if export.startswith("a folder"):
+        split_tables(codes)
+        return
+    draw("photos")
     rows = [
         f"{name.removesuffix('.png')},verification,{codes[label]},{int(label in labels)}\n"
         for name, labels in LABELS.items()
@@ -278,6 +281,25 @@ def open_images(_: str) -> None:
     ]
     write("labels.csv", "ImageID,Source,LabelName,Confidence\n" + "".join(rows))
     write("class-descriptions.csv", "".join(f"{code},{name}\n" for name, code in codes.items()))
+
+
+def split_tables(codes: dict[str, str]) -> None:
+    """Write tables of Open Images, one for each split, with codes for the labels."""
+    for split, names in (("train", ["a.png", "b.png"]), ("validation", ["c.png"])):
+        draw(f"export/images/{split}", *names)
+        rows = [f"{n[0]},x,{codes[c]},{int(c in LABELS[n])}\n" for n in names for c in CLASSES]
+        file = f"export/annotations/{split}-annotations-human-imagelabels.csv"
+        write(file, "ImageID,Source,LabelName,Confidence\n" + "".join(rows))
+    named = "".join(f"{code},{name}\n" for name, code in codes.items())
+    write("export/annotations/class-descriptions.csv", named)
+
+
+def eagle(_: str) -> None:
+    for name, tags in LABELS.items():
+        draw(f"animals.library/images/{name}.info", name)
+        content = {"id": name, "name": name[0], "ext": "png", "tags": tags, "folders": []}
+        write(f"animals.library/images/{name}.info/metadata.json", content)
+    write("animals.library/metadata.json", {"folders": [], "applicationVersion": "4.0"})
 
 
 def photoprism(_: str) -> None:
@@ -323,7 +345,10 @@ def supervision(_: str) -> None:
     write("export/data.yaml", f"nc: 2\nnames: [{', '.join(CLASSES)}]\n")
 
 
-def datumaro(_: str) -> None:
+def datumaro(export: str) -> None:
+    if export == "open_images":
+        split_tables({name: name for name in CLASSES})
+        return
     for split, names in (("train", ["a.png", "b.png"]), ("val", ["c.png"])):
         draw("export/images", *names)
         tags = {n: "".join(f'<tag label="{label}"/>' for label in LABELS[n]) for n in names}
@@ -386,6 +411,7 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "CheXpert": chexpert,
     "Open Images": open_images,
     "PhotoPrism": photoprism,
+    "Eagle": eagle,
     "Google Vertex AI": vertex,
     "Google AutoML": vertex,
     "Amazon SageMaker": sagemaker,

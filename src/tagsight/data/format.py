@@ -247,8 +247,8 @@ class Format(NamedTuple):
             names.
         is_of_model: Whether its labels are what a model says and nobody has confirmed, so that it
             is only read if the user chooses it.
-        recognises_beside: Returns whether a source is of this format by the photos of another
-            folder, which is given second; None if files are beside their photos or name them.
+        recognises_late: Returns whether a source that no format recognises is of this one after
+            all, perhaps by the photos of another folder, which is given second; None if never.
     """
 
     name: str
@@ -263,4 +263,4 @@ class Format(NamedTuple):
     is_text: bool = False
     opens_photos: bool = False
     is_of_model: bool = False
-    recognises_beside: Callable[[Path, Path], bool] | None = None
+    recognises_late: Callable[[Path, Path | None], bool] | None = None

@@ -109,12 +109,12 @@ def format_of(
 
 
 def _fitting(source: Path, options: ReadOptions, formats: Mapping[str, Format]) -> list[Format]:
-    """Return the formats that fit a source, else those that the photos elsewhere tell."""
+    """Return the formats that fit a source, else those that would be doubtful beside others."""
     fits = [format_ for format_ in formats.values() if format_.recognises(source)]
-    if fits or options.images is None:
+    if fits:
         return fits
-    beside = ((format_, format_.recognises_beside) for format_ in formats.values())
-    return [format_ for format_, fit in beside if fit is not None and fit(source, options.images)]
+    late = ((format_, format_.recognises_late) for format_ in formats.values())
+    return [format_ for format_, fit in late if fit is not None and fit(source, options.images)]
 
 
 def _by_people(source: Path, format_: Format) -> Format:

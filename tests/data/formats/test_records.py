@@ -103,3 +103,18 @@ def test_tags_by_the_name_of_a_photo_may_lie_beside_its_caption(tmp_path):
     file.write_text(json.dumps(photos))
     rows = read_annotations(file, labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("girl", "sky"), [[1, 1], [0, 1]])
+
+
+def test_lines_of_dataturks(tmp_path):
+    file = tmp_path / "a.json"
+    rows = [
+        {
+            "content": f"http://example.org/{name}.jpg",
+            "annotation": {"labels": tags},
+            "extras": None,
+        }
+        for name, tags in {"a": ["dog"], "b": ["dog", "sky"]}.items()
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    read = read_annotations(file, labels_only=True)
+    assert (read.names, read.targets.tolist()) == (("dog", "sky"), [[1, 0], [1, 1]])

@@ -158,3 +158,54 @@ def test_parquet_beside_the_photos_of_one_folder_is_their_table(tmp_path):
         (tmp_path / name).touch()
     read = read_annotations(tmp_path)
     assert (read.format, read.targets.tolist()) == ("split-folders", [[1], [0]])
+
+
+CODES = {"/m/01": "Dog", "/m/02": "Sky"}
+IN_OPEN_IMAGES = {"train": "a,x,/m/01,1\na,x,/m/02,0\n", "validation": "b,x,/m/01,0\nb,x,/m/02,1\n"}
+
+
+@pytest.mark.parametrize("start", ["", "oidv6-"])
+@pytest.mark.parametrize("kind", ["human-imagelabels", "human-imagelabels-boxable", "fiftyone"])
+@pytest.mark.parametrize("place", [".", "annotations"])
+def test_open_images_in_a_folder(tmp_path, place, kind, start):
+    is_fiftyone = kind == "fiftyone"
+    for split, rows in IN_OPEN_IMAGES.items():
+        folder = tmp_path / (f"{split}/labels" if is_fiftyone else place)
+        photos = tmp_path / (f"{split}/data" if is_fiftyone else f"images/{split}")
+        for one in (folder, photos, tmp_path / split / "metadata"):
+            one.mkdir(parents=True, exist_ok=True)
+        name = "classifications" if is_fiftyone else f"{start}{split}-annotations-{kind}"
+        (folder / f"{name}.csv").write_text(f"ImageID,Source,LabelName,Confidence\n{rows}")
+        boxes = "detections" if is_fiftyone else f"{start}{split}-annotations-bbox"
+        (folder / f"{boxes}.csv").write_text("ImageID,Source,LabelName,Confidence,XMin\n")
+        text = "".join(f"{code},{label}\n" for code, label in CODES.items())
+        names = (
+            ("../metadata/classes",)
+            if is_fiftyone
+            else ("class-descriptions", "v6-class-descriptions-x")
+        )
+        for file in names:
+            (folder / f"{file}.csv").write_text(text)
+        (photos / f"{rows[0]}.jpg").touch()
+    read = read_annotations(tmp_path)
+    assert (read.names, read.splits) == (("Dog", "Sky"), ("train", "val"))
+    assert read.targets.tolist() == [[1, 0], [0, 1]]
+    assert [path.name for path in read.paths if path.is_file()] == ["a.jpg", "b.jpg"]
+
+
+def test_boxes_of_open_images_are_read_where_there_are_no_labels(tmp_path):
+    for split, rows in IN_OPEN_IMAGES.items():
+        table = f"ImageID,Source,LabelName,Confidence\n{rows}"
+        (tmp_path / f"{split}-annotations-bbox.csv").write_text(table)
+    read = read_annotations(tmp_path, labels_only=True)
+    assert (read.splits, read.targets.tolist()) == (("train", "val"), [[1, 0], [0, 1]])
+
+
+def test_a_table_in_data_is_of_its_splits(tmp_path):
+    for name in ("train/a.jpg", "test/b.jpg"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        (tmp_path / "data" / name).touch()
+    rows = "train/a.jpg,dog\ntest/b.jpg,sky;dog\n"
+    (tmp_path / "data" / "metadata.csv").write_text(f"file_name,labels\n{rows}")
+    (tmp_path / "README.md").touch()
+    assert read_annotations(tmp_path).splits == ("train", "test")

@@ -18,7 +18,7 @@ from tagsight.data.formats.record_keys import (
     joined_records,
     photo_key,
 )
-from tagsight.data.formats.record_shapes import has_labels, is_record
+from tagsight.data.formats.record_shapes import flattened, has_labels, is_record
 from tagsight.data.formats.records import read_records
 from tagsight.data.formats.records_by_name import (
     has_pairs,
@@ -74,21 +74,21 @@ def recognises(source: Path) -> bool:
     top, keys, _ = outline(source)
     if not top:
         return is_yaml_of_photos(source)
-    if keys and all(map(is_photo, keys)):
-        return True
-    if has_pairs(source) or has_pairs(source, lines=True):
+    are_photos = bool(keys) and all(map(is_photo, keys))
+    if are_photos or has_pairs(source) or has_pairs(source, lines=True):
         return True
     if stranger_at(source):
         return False
     if is_frame(source) or has_splits(source) or has_photos_within(source):
         return True
-    if _nested(source) is not None or wrapper_of(source) or _has_records(source):
-        return True
-    return has_bare_names(source, usual_folders(source.parent))
+    return _nested(source) is not None or bool(wrapper_of(source)) or _has_records(source)
 
 
-def _recognises_beside(source: Path, photos: Path) -> bool:
-    return has_bare_names(source, [photos])
+def _recognises_late(source: Path, photos: Path | None) -> bool:
+    if not outline(source).top or stranger_at(source):
+        return False
+    folders = usual_folders(source.parent) if photos is None else [photos]
+    return _has_photo_by_value(source) or has_bare_names(source, folders)
 
 
 def _has_records(source: Path) -> bool:
@@ -104,18 +104,19 @@ def _has_records(source: Path) -> bool:
     if others.intersection(map(str.lower, keys)):
         return False
     if photo is None:
-        return has_photos_by_label(source) or (not is_object and _has_photo_by_value(source))
+        return has_photos_by_label(source)
     return not is_object or keys[photo] in "[{" or first_key(LABEL_KEYS, keys) is not None
 
 
 def _has_photo_by_value(source: Path) -> bool:
     """Return whether a file begins with a record with labels, and a photo under any key."""
-    record = first_record(source)
-    return (
-        isinstance(record, dict)
-        and has_labels(record)
-        and (photo_key([record], record) is not None)
-    )
+    top, _, lines = outline(source)
+    several = top == "[" or lines or source.name.lower().endswith(ENDINGS)
+    record = first_record(source) if several else None
+    if not isinstance(record, dict):
+        return False
+    (record,) = flattened([record])
+    return has_labels(record) and photo_key([record], record) is not None
 
 
 def _holds_photo(source: Path) -> bool:
@@ -249,5 +250,5 @@ FORMAT = Format(
     read,
     (".json", *ENDINGS, *YAML_ENDINGS),
     has_columns=True,
-    recognises_beside=_recognises_beside,
+    recognises_late=_recognises_late,
 )

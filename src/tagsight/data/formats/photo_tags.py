@@ -66,8 +66,8 @@ def recognises(source: Path) -> bool:
     return any(tags_inside(picture.photo).given for picture in some)
 
 
-def _recognises_beside(source: Path, photos: Path) -> bool:
-    if not is_folder(source):
+def _recognises_late(source: Path, photos: Path | None) -> bool:
+    if photos is None or not is_folder(source):
         return False
     found = pictures(photos, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
     return any(picture.beside for picture in islice(found, LOOKED_AT))
@@ -177,5 +177,5 @@ FORMAT = Format(
     ENDINGS,
     weak=True,
     opens_photos=True,
-    recognises_beside=_recognises_beside,
+    recognises_late=_recognises_late,
 )

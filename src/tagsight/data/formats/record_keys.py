@@ -28,7 +28,7 @@ from tagsight.data.tables.names import (
     target_of,
 )
 from tagsight.data.tables.pairs import paired
-from tagsight.data.tables.row_flags import log_row_flags, row_flags
+from tagsight.data.tables.row_flags import log_row_flags, predictions, row_flags
 from tagsight.data.tables.stated import is_full, states_presence
 from tagsight.errors import DataError
 
@@ -268,6 +268,7 @@ def _label_keys(
         and not is_no_label(key)
         and not _counts_rows(key, [record.get(key) for record in sample])
     )
+    marks = tuple(key for key in marks if key not in predictions(marks))
     flags = row_flags(marks)
     marks = tuple(key for key in marks if key not in flags)
     marks = tuple(key for key in marks if not is_measure(key)) or marks

@@ -68,7 +68,7 @@ def _tables(source: Path) -> list[Path]:
     for place in filter(is_folder, (source, source / "data")):
         known = [one for one in place.iterdir() if one.name.lower() in order and is_folder(one)]
         within.append(sorted(known, key=lambda one: order[one.name.lower()]))
-    for places in (*within, [source], []):
+    for places in (*within, [source], [source / "data"]):
         for name in TABLES:
             if files := [place / name for place in places if is_file(place / name)]:
                 return files
@@ -80,7 +80,7 @@ def _tables(source: Path) -> list[Path]:
 
 def _open_images(source: Path) -> list[Path]:
     """Return the tables of Open Images: one for each split, of labels rather than of boxes."""
-    splits = [one for one in sorted(source.iterdir()) if one.name.lower() in SPLIT_NAMES]
+    splits = [source / name for name in ("train", "validation", "test")]
     for name in _FIFTYONE:
         if files := [split / name for split in splits if is_file(split / name)]:
             return files

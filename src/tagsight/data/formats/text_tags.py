@@ -88,11 +88,11 @@ def recognises(source: Path) -> bool:
         >>> recognises(Path())
         True
     """
-    return _recognises_beside(*_places(source, None))
+    return _recognises_late(*_places(source, None))
 
 
-def _recognises_beside(source: Path, photos: Path) -> bool:
-    if not is_folder(source):
+def _recognises_late(source: Path, photos: Path | None) -> bool:
+    if photos is None or not is_folder(source):
         return False
     found = pictures(photos, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
     some = [one for one in islice(found, LOOKED_AT) if one.beside][:LOOKED_INTO]
@@ -326,5 +326,5 @@ FORMAT = Format(
     ENDINGS,
     weak=True,
     is_text=True,
-    recognises_beside=_recognises_beside,
+    recognises_late=_recognises_late,
 )

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.json_files import outline, read_json
+from tagsight.data.remote.places import is_remote
 from tagsight.data.source import clean_name
 from tagsight.data.tables.names import is_photo, key_of
 from tagsight.data.tables.text import DELIMITERS, text_of
@@ -29,6 +30,13 @@ JSON_OF_NAMES = (
     *("id2label.json", "label2id.json", "class_to_idx.json", "idx_to_class.json"),
 )
 """Files of numbers with names, in either order."""
+
+MAP_OF_NAMES = re.compile(
+    r"(?:label|class|categor|id|idx|num)\w*[_-](?:map|mapping|names?|dict|to|2).*\.json"
+    r"|.*[_-](?:label|class|category|disease)[_-](?:map|mapping|names?|dict)\.json",
+    re.IGNORECASE,
+)
+"""Names of other such JSON, as ``label_num_to_disease_map.json``."""
 
 KEYS_OF_NAMES = frozenset(
     {"classes", "classnames", "labels", "labelnames", "labelmap", "names", "categories"}
@@ -80,11 +88,15 @@ def _numbered_files(
     source: Path | str, folder: Path | None, encoding: str | None
 ) -> Iterator[NameFile]:
     """Yield the names from tables and JSON of numbers with names beside a table."""
-    for file in (folder / name for name in (*TABLES_OF_NAMES, *JSON_OF_NAMES)) if folder else ():
+    files = [folder / name for name in (*TABLES_OF_NAMES, *JSON_OF_NAMES)] if folder else []
+    if folder and not is_remote(folder):
+        maps = (one for one in sorted(folder.glob("*.json")) if MAP_OF_NAMES.fullmatch(one.name))
+        files += [one for one in maps if one not in files]
+    for file in files:
         if file == source or not file.is_file() or not 0 < file.stat().st_size <= LARGEST_NAMES:
             continue
         try:
-            is_json = file.name in JSON_OF_NAMES
+            is_json = file.suffix.lower() == ".json"
             pairs = _pairs_of_json(file) if is_json else _pairs_of_table(file, encoding)
         except (DataError, csv.Error):  # a file of something else
             continue
