@@ -342,6 +342,25 @@ def test_a_queue_says_what_it_is_for_and_keeps_its_order_until_a_new_one_is_want
     page.locator(f"#cell-0[aria-label^='{first}']").wait_for(state="detached")
 
 
+def test_a_queue_without_photos_says_why_and_shows_them_as_soon_as_there_are_some(open_page):
+    page, other = open_page(), open_page("?as=Ann")
+    make_label(page, "red")
+    press(page, "ArrowRight", "a", "r")
+    page.locator("#cell-0 .score", has_text="%").wait_for()
+    press(page, "q")
+    page.locator("#queue-dialog .choice", has_text="Probably yes").click()
+    page.locator("#queue-title", has_text="Probably yes").wait_for()
+    page.locator(READY).first.wait_for()
+    make_label(page, "blue")
+    page.locator("#empty", has_text="Nothing is known of blue yet.").wait_for()
+    other.locator(".take", has_text="blue").click()
+    press(other, "Escape")
+    other.locator("#cell-2 .picture").click()
+    press(other, "a")
+    page.locator(READY).first.wait_for()
+    assert page.locator("#empty").is_hidden()
+
+
 def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
     page = open_page()
     make_label(page, "<img src=x onerror=alert(1)>")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from labelled import SHADES, session_in, write_photos
+from labelled import SHADES, learned, session_in, write_photos
 from torch import Tensor
 from torchvision.transforms.functional import to_tensor
 
@@ -16,7 +16,7 @@ from tagsight.runtime.device import Runtime
 from tagsight.tagging.labelling.orders import Query
 
 COLOURS = ("red", "green", "blue")
-RED = [9, 10, 11, 12]
+GREEN, RED = [5, 6, 7, 8], [9, 10, 11, 12]
 
 
 class Colours(torch.nn.Module):
@@ -60,6 +60,22 @@ def test_photos_are_ranked_by_a_labels_name_before_the_first_judgement(tmp_path)
         assert len(found) == 12
         session.judge(RED[:1], red, 0, "me")
         assert RED[0] not in [one.id for one in session.photos(query, 0, 12, fresh=True).photos]
+        session.names.stop()
+
+
+def test_a_label_of_which_nothing_else_is_known_is_probably_where_its_name_is(tmp_path):
+    with session_in(tmp_path, names=colours()) as session:
+        red, green = (session.make_label(name).id for name in ("red", "green"))
+        query = Query("probably-yes", red)
+        with pytest.raises(DataError, match="judge a few photos first"):
+            session.photos(query, 0, 12)
+        named(session)
+        found = [photo.id for photo in session.photos(query, 0, 12).photos]
+        assert sorted(found[: len(SHADES)]) == RED
+        session.judge(RED[:2], red, 1, "me")
+        learned(session)
+        found = [p.id for p in session.photos(Query("probably-yes", green), 0, 12).photos]
+        assert sorted(found[: len(SHADES)]) == GREEN
         session.names.stop()
 
 

@@ -169,6 +169,42 @@ def test_a_label_of_any_other_name_waits_for_the_first_judgement(tmp_path, name)
         assert "probably-yes" not in {q.name for q in session.view().queues if q.available}
 
 
+def reasons(session) -> dict[str, str | None]:
+    return {queue.name: queue.reason for queue in session.view().queues}
+
+
+def test_until_its_photos_are_ranked_a_name_that_can_rank_them_is_said_to_be_looked_up(tmp_path):
+    with session_in(tmp_path, cells=ClassCells()) as session:
+        assert reasons(session)["probably-yes"] == "judge a few photos first"
+        session.make_label("mood")
+        assert reasons(session)["not-sure"] == "judge a few photos first"
+        session.make_label("dog")
+        for queue in ("probably-yes", "not-sure", "rare"):
+            assert reasons(session)[queue] == (
+                "wait a moment: photos are being ranked by the names of labels"
+            )
+        assert reasons(session)["probably-wrong"] == "judge a few photos first"
+        learned(session)
+        assert {reasons(session)[queue] for queue in ("probably-yes", "not-sure", "rare")} == {None}
+
+
+def test_absent_labels_alone_teach_nothing_and_the_queues_say_what_is_missing(session):
+    session.judge([1, 2], session.make_label("red").id, 0, "me")
+    learned(session)
+    assert reasons(session)["probably-yes"] == "judge first that a photo has a label"
+
+
+def test_no_photo_is_probably_of_a_label_of_which_nothing_is_known(tmp_path):
+    with session_in(tmp_path, cells=ClassCells()) as session:
+        dog, mood = (session.make_label(name).id for name in ("dog", "mood"))
+        learned(session)
+        assert session.photos(Query("probably-yes", dog), 0, 12).total == 12
+        assert session.photos(Query("probably-yes", mood), 0, 12).total == 0
+        session.judge([1], mood, 1, "me")
+        learned(session)
+        assert session.photos(Query("probably-yes", mood), 0, 12, fresh=True).total == 11
+
+
 def test_making_a_label_is_enough_for_the_learner_to_begin(tmp_path):
     done = threading.Event()
     with session_in(tmp_path, cells=ClassCells()) as session:

@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tagsight.errors import DataError
+from tagsight.nn.named_classes import matching_classes
 from tagsight.training.heads import Basis, fit_heads
 from tagsight.training.label_prior import LabelPrior
 
@@ -125,6 +127,7 @@ class Learner:
         self._basis: tuple[int, Basis] | None = None
         self._prior: tuple[tuple[str, ...], LabelPrior] | None = None
         self._twins = 0, np.empty(0, np.int64)
+        self._named = lru_cache(maxsize=None)(self._is_named)
         self._thread = threading.Thread(target=self._run, name="tagsight-learner", daemon=True)
         self.learned: Learned | None = None
 
@@ -146,6 +149,10 @@ class Learner:
             self._last = time.monotonic()
             self._waiting_since = self._waiting_since or self._last
             self._wake.notify()
+
+    def ranks(self, name: str) -> bool:
+        """Whether a label of this name is ranked before it is judged, as the encoder knows it."""
+        return self._named(name)
 
     def learn(self) -> Learned | None:
         """Fit heads to what is judged now.
@@ -233,6 +240,9 @@ class Learner:
             groups = self._project.photos.twins()
             self._twins = count, groups
         return np.concatenate([groups, np.arange(len(groups), photos)])
+
+    def _is_named(self, name: str) -> bool:
+        return matching_classes([name], self._backbone) is not None
 
     def _known_of(self, names: tuple[str, ...]) -> LabelPrior:
         if self._prior is None or self._prior[0] != names:

@@ -122,7 +122,7 @@ class Session:
             self.learner,
             self._scores,
             self.names,
-            suggested=model is not None,
+            suggested=() if self.suggestions is None else self.suggestions.labels,
         )
         self.background = Background(
             project,

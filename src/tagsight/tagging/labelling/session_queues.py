@@ -11,7 +11,7 @@ from tagsight.tagging.labelling.scores import columns_of
 from tagsight.tagging.labelling.views import QueueView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 VALUES = {"present": 1, "absent": 0, "unjudged": -1}
 
 NOTHING_JUDGED = "judge a few photos first"
+NONE_PRESENT = "judge first that a photo has a label"
+NOT_ANALYSED = "wait a moment: no photo has been analysed yet"
 STILL_LEARNING = "wait a moment: the model learns from what is judged"
+STILL_RANKING = "wait a moment: photos are being ranked by the names of labels"
 NO_NAMES = "wait a moment: no photo has been compared with names yet"
 
 
@@ -39,7 +42,8 @@ class SessionQueues:
         learner: Heads, which learn from judgements.
         scores: Scores of photos by their ids, for labels by theirs: ``(n, L)``, NaN for none.
         names: Compares photos with the names of labels, or None.
-        suggested: Whether a trained model scores photos, so that queues need no judgement.
+        suggested: Ids of the labels that a trained model scores, so that queues of them need no
+            judgement.
 
     Example:
         >>> from pathlib import Path
@@ -53,7 +57,7 @@ class SessionQueues:
         ...     _ = project.photos.note([("a.jpg", 1, 1), ("b.jpg", 1, 1)])
         ...     features = Features(project.database, project.folder, "example", dimensions=8)
         ...     learner = Learner(project, features, build_backbone(BackboneConfig()), print)
-        ...     queues = SessionQueues(project, features, learner, print, None, suggested=False)
+        ...     queues = SessionQueues(project, features, learner, print, None, suggested=())
         ...     waiting = {queue.name: queue.reason for queue in queues.offered()}
         ...     queues.get(Query("all")).photos.tolist(), waiting["probably-yes"]
         ([1, 2], 'judge a few photos first')
@@ -67,7 +71,7 @@ class SessionQueues:
         scores: Callable[[ArrayLike, Sequence[int]], NDArray[np.float32]],
         names: NameSearch | None,
         *,
-        suggested: bool,
+        suggested: Collection[int],
     ) -> None:
         self._project = project
         self._features = features
@@ -99,16 +103,23 @@ class SessionQueues:
         return self._orders.get(query, lambda: self._ordered(query), fresh=fresh)
 
     def _obstacle(self, queue: Queue) -> str | None:
-        unscored = self._learner.learned is None and not self._suggested
-        if queue.needs_scores and unscored and self._project.counts()[:, 0].any():
-            return STILL_LEARNING
-        if (queue.needs_scores and unscored) or (
-            queue.needs_judgements and not self._project.revision
-        ):
+        if queue.needs_judgements and not self._project.revision:
             return NOTHING_JUDGED
+        if queue.needs_scores and self._learner.learned is None and not self._suggested:
+            ranked = queue.name == "probably-yes" and self._names is not None and self._names.count
+            return None if ranked else self._reason_without_scores()
         if queue.needs_names and self._names is not None and not self._names.count:
             return NO_NAMES
         return None
+
+    def _reason_without_scores(self) -> str:
+        has_present = self._project.counts()[:, 0].any()
+        ranked = any(self._learner.ranks(label.name) for label in self._project.labels.shown)
+        if not (has_present or ranked):
+            return NONE_PRESENT if self._project.revision else NOTHING_JUDGED
+        if not self._features.count:
+            return NOT_ANALYSED
+        return STILL_LEARNING if has_present else STILL_RANKING
 
     def _ordered(self, query: Query) -> NDArray[np.int64]:
         known = {one.name: one for one in self.offered()}
@@ -127,10 +138,19 @@ class SessionQueues:
         there = there[there <= len(targets)]
         shown = [label.id for label in self._project.labels.shown]
         column = None if query.label is None else shown.index(query.label)
-        rows = order(query.queue, self._pool(query, there, targets, shown), column)
+        source = query
+        if query.queue == "probably-yes" and not self._is_known(query.label):
+            source = query._replace(queue="looks-like-name")  # no photo, without such an encoder
+        rows = order(source.queue, self._pool(source, there, targets, shown), column)
         if query.state is not None and query.label is not None:
             rows = rows[targets[there - 1, query.label - 1][rows] == VALUES[query.state]]
         return there[rows]
+
+    def _is_known(self, label: int | None) -> bool:
+        """Whether scores of a label say more than that nothing is known of it."""
+        if label is None or label in self._suggested or self._project.counts()[label - 1].any():
+            return True
+        return self._learner.ranks(self._project.labels[label].name)
 
     def _pool(
         self,

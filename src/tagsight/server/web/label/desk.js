@@ -62,9 +62,16 @@ export class Desk {
     this.viewer.retry();
   }
 
-  /** New scores have come: those in sight are asked for; the order stays until it is wanted. */
+  /**
+   * New scores have come: those in sight are asked for. The order stays until another is wanted, but
+   * for a queue that had no photo, whose photos are shown.
+   */
   newScores(revision) {
     this.viewer.modelRevision = revision;
+    if (this.list?.total === 0 && !this.region) {
+      this.show(true);
+      return;
+    }
     this.refresh();
     this.viewer.describe();
     if (!this.bar.showsAll && !this.region) this.bar.suggestOrder();

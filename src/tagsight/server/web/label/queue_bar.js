@@ -100,6 +100,9 @@ export class QueueBar extends EventTarget {
     if (this.#region) return encoded < photos ? "No other photo has been analysed yet." : `There is no other photo to compare with ${this.#region.of}.`;
     if (this.state) return `No photo of “${this.queue.title}” is ${WORDS[this.state]} for ${this.project.label?.name}.`;
     const { label } = this.project;
+    if (this.queue.name === "probably-yes" && label && encoded && !label.present && !label.absent) {
+      return label.advice === null ? `Wait a moment: photos are being scored for ${label.name}.` : `Nothing is known of ${label.name} yet. Choose “All photos” or “Unlike anything judged”, and judge a few photos first.`;
+    }
     if (label && this.queue.name !== "probably-wrong" && label.present + label.absent >= photos) return `Every photo is judged for ${label.name}.`;
     if (encoded < photos) return "No photo of this queue has been analysed yet. Ask for a new order in a while.";
     return "No photo is left in this queue. Choose another one, or ask for a new order.";
