@@ -314,6 +314,23 @@ def test_labels_that_are_probably_wrong_are_written_to_new_files(capsys, labels,
     assert labels.read_bytes() == before
 
 
+def test_a_report_of_a_collection_has_its_wrong_labels_with_evidence_and_can_be_passed_on(
+    capsys, labels, model, tmp_path
+):
+    report, table = tmp_path / "data.html", labels.parent / "flipped.csv"
+    head, first, *rows = labels.read_text().splitlines()
+    name, split, *cells = first.split(",")
+    flipped = ",".join([name, split, *(str(1 - int(cell)) for cell in cells)])
+    table.write_text("\n".join([head, flipped, *rows]))
+    result(
+        capsys, "data", table, "--model", model, "--errors", tmp_path / "wrong.csv",
+        "--html", report,
+    )  # fmt: skip
+    page = report.read_text()
+    assert "evidence for" in page[page.index("that may be wrong") :]
+    assert len(page) < 5_000_000
+
+
 def test_data_read_by_a_protocol_are_compared_with_what_is_published(capsys, coco, tmp_path):
     file = tmp_path / "split.csv"
     assert main([*coco, "--split-file", str(file)]) == 0

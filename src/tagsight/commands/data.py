@@ -115,7 +115,8 @@ def data(
         _print_summary(description)
     errors = None
     if label_errors.wanted and check is not None:
-        errors = examine(annotations, check, label_errors, budget.photo_bytes)
+        in_report = output.html is not None
+        errors = examine(annotations, check, label_errors, budget.photo_bytes, in_report=in_report)
         write_label_errors(*errors, label_errors, data.name)
     if output.html is not None:
         _write_report(output.html, description, annotations, check, errors, data.name)
@@ -149,11 +150,16 @@ def _write_report(
 ) -> None:
     from tagsight.runtime.files import write_atomically
     from tagsight.visualize.reports.data_report import data_report
-    from tagsight.visualize.reports.label_error_page import label_error_list
+    from tagsight.visualize.reports.label_error_page import MOST_BESIDE, label_error_list
     from tagsight.visualize.reports.page import Section
+    from tagsight.visualize.reports.pictures import BUDGET
 
-    further = [] if errors is None else [Section("Probably wrong", label_error_list(*errors))]
-    page = data_report(description, annotations, check, title, further=further)
+    further, size = [], BUDGET
+    if errors is not None:
+        size //= 2  # of all pictures, so that the page can be passed on
+        listed = label_error_list(*errors, most=MOST_BESIDE, pictures_size=size)
+        further = [Section("Probably wrong", listed)]
+    page = data_report(description, annotations, check, title, pictures_size=size, further=further)
     write_atomically(file, page)
     print_info(f"report: {file}")
 

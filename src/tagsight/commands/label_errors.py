@@ -92,7 +92,12 @@ class LabelErrorOptions:
 
 
 def examine(
-    annotations: Annotations, check: Check, options: LabelErrorOptions, budget: int
+    annotations: Annotations,
+    check: Check,
+    options: LabelErrorOptions,
+    budget: int,
+    *,
+    in_report: bool,
 ) -> tuple[Annotations, list[ShownError]]:
     """Find the labels that are probably wrong, and compute the evidence for the first of them.
 
@@ -101,24 +106,30 @@ def examine(
         check: Result of `check_photos`.
         options: The model, or none.
         budget: Bytes that decoding one photo may take.
+        in_report: Whether the first of them are shown in a report on the collection.
     """
     from tagsight.data.photos.check import without_problems
     from tagsight.inference.heatmaps import scale_top
     from tagsight.inference.interpolation import over_padding
     from tagsight.runtime.progress import TerminalLog
-    from tagsight.visualize.reports.label_error_page import MOST_SHOWN, ErrorEvidence, ShownError
+    from tagsight.visualize.reports.label_error_page import (
+        MOST_BESIDE,
+        MOST_SHOWN,
+        ErrorEvidence,
+        ShownError,
+    )
 
     examiner = _examiner(options, budget)
     rows = without_problems(annotations, check, max_bad=1.0).judged()
     errors, heads = examiner.label_errors(rows, check, TerminalLog())
     shown = [ShownError(error, None) for error in errors]
-    if options.errors_page is not None:
-        for place, error in enumerate(errors[:MOST_SHOWN]):
-            path = rows.paths[error.row]
-            frame = examiner.frame(check.traits[path].size)
-            maps = over_padding(examiner.evidence(path, heads), frame)
-            own = maps[error.label]
-            shown[place] = ShownError(error, ErrorEvidence(own, scale_top(own, maps), frame))
+    drawn = MOST_SHOWN if options.errors_page is not None else MOST_BESIDE if in_report else 0
+    for place, error in enumerate(errors[:drawn]):
+        path = rows.paths[error.row]
+        frame = examiner.frame(check.traits[path].size)
+        maps = over_padding(examiner.evidence(path, heads), frame)
+        own = maps[error.label]
+        shown[place] = ShownError(error, ErrorEvidence(own, scale_top(own, maps), frame))
     return rows, shown
 
 

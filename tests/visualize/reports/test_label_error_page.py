@@ -46,6 +46,13 @@ def test_a_label_stands_with_its_photo_evidence_and_both_opinions(rows):
         assert part in page.text
 
 
+def test_where_nothing_is_evidence_the_photo_stands_once_and_the_page_says_so(rows):
+    nowhere = ErrorEvidence(np.full((2, 2), -1, np.float32), 0.0, WHOLE)
+    page = Page(label_errors_page(rows, [shown()[0]._replace(evidence=nowhere)], "labels.csv"))
+    assert len(page.all("img")) == 1
+    assert "nothing in the photo is evidence for" in page.text
+
+
 def test_the_page_holds_the_table_and_neither_requests_nor_runs_what_it_shows(rows):
     written = label_errors_page(rows, shown(), "labels.csv")
     page = Page(written)

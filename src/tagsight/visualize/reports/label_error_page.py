@@ -13,10 +13,11 @@ from tagsight.inference.notebook import evidence_scale
 from tagsight.runtime.amounts import amount
 from tagsight.visualize.reports.elements import Html, element, joined, name
 from tagsight.visualize.reports.page import Section, html_page
-from tagsight.visualize.reports.pictures import Pictures, thumbnail
+from tagsight.visualize.reports.pictures import BUDGET, Pictures, thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from tagsight.data.photos.resizing import Frame
     from tagsight.evaluation.label_errors import LabelError, Reason
 
-MOST_SHOWN, SIDE = 200, 224
-"""Labels on a page, and the longest side of their photos in pixels."""
+MOST_SHOWN, MOST_BESIDE, SIDE = 200, 48, 224
+"""Labels on a page, labels in a report on the collection, and the longest side of their photos in
+pixels."""
 
 HIGHEST = 0.99
 """Probability above which it is not said how much."""
@@ -46,7 +48,7 @@ class ErrorEvidence(NamedTuple):
 
     Attributes:
         map: ``(h, w)`` float, in logits.
-        top: End of its scale in logits (`scale_top`).
+        top: End of its scale in logits (`scale_top`); 0 without evidence.
         frame: Where on the photo the map lies.
     """
 
@@ -105,7 +107,7 @@ def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], tit
         ),
         element("p", element("button", "Download the corrected table", type="button", id="save")),
     )
-    sections = [Section("Probably wrong", label_error_list(annotations, shown))]
+    sections = [Section("Probably wrong", label_error_list(annotations, shown, most=MOST_SHOWN))]
     data = {
         "names": annotations.names,
         "photos": annotations.relative_names,
@@ -118,20 +120,28 @@ def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], tit
     return html_page(title, lead, sections, data=data, scripts=["label_error_page.js"])
 
 
-def label_error_list(annotations: Annotations, shown: Sequence[ShownError]) -> Html:
+def label_error_list(
+    annotations: Annotations,
+    shown: Sequence[ShownError],
+    *,
+    most: int = MOST_SHOWN,
+    pictures_size: int = BUDGET,
+) -> Html:
     """Write the first labels as a list of photos, each with the evidence and both opinions.
 
     Args:
         annotations: The collection.
         shown: The labels.
+        most: Labels in the list.
+        pictures_size: Characters that all pictures may take.
 
     Example:
         >>> import tagsight as ts
         >>> label_error_list(ts.read_annotations("labels.csv"), [])
         ''
     """
-    pictures = Pictures()
-    items = [_item(annotations, one, pictures) for one in shown[:MOST_SHOWN]]
+    pictures = Pictures(pictures_size)
+    items = [_item(annotations, one, pictures) for one in shown[:most]]
     if not items:
         return Html()
     more = f", the first {len(items)} of which are here" if len(shown) > len(items) else ""
@@ -143,19 +153,17 @@ def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Ht
     error, label = shown.error, annotations.names[shown.error.label]
     path = annotations.paths[error.row]
     given, other = ("present", "absent") if error.given else ("absent", "present")
-    photo = None if pictures.left <= 0 else thumbnail(path, SIDE)
-    drawn = [] if photo is None else [pictures.picture(photo, path.name)]
-    if photo is not None and shown.evidence is not None:
-        evidence, top, frame = shown.evidence
-        on_photo = overlay(photo, evidence, top, box=frame.pixels(photo.size))
-        picture = pictures.picture(on_photo, f"evidence for {label}")
-        drawn.append(element("div", picture, Html(evidence_scale(top)) if picture else None))
+    evidence, nowhere = shown.evidence, None
+    if evidence is not None and evidence.top <= 0:  # the photo would stand there twice
+        nowhere = element("p", "nothing in the photo is evidence for ", name(label))
+        evidence = None
     return element(
         "li",
-        element("div", drawn, class_="pictures"),
+        element("div", list(_pictures(path, label, evidence, pictures)), class_="pictures"),
         element(
             "p", name(label), f": the table says {given}, probably {other} ({_share(error.wrong)})"
         ),
+        nowhere,
         element(
             "p",
             f"score {error.score:.2f} without this photo; ",
@@ -165,6 +173,20 @@ def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Ht
         element("p", "", role="status"),
         tabindex="0",
     )
+
+
+def _pictures(
+    path: Path, label: str, evidence: ErrorEvidence | None, pictures: Pictures
+) -> Iterator[Html]:
+    """Yield the photo, and the photo with the evidence if there is some."""
+    photo = None if pictures.left <= 0 else thumbnail(path, SIDE)
+    if photo is None:
+        return
+    yield pictures.picture(photo, path.name)
+    if evidence is not None:
+        on_photo = overlay(photo, evidence.map, evidence.top, box=evidence.frame.pixels(photo.size))
+        picture = pictures.picture(on_photo, f"evidence for {label}")
+        yield element("div", picture, Html(evidence_scale(evidence.top)) if picture else None)
 
 
 def _share(probability: float) -> str:
