@@ -86,7 +86,18 @@ def test_the_text_names_sure_labels_and_what_the_other_model_may_have_learned():
     report = paired_report(measured(0.5), measured(9.0)) | {"model": "old/model", "outside": 7}
     lines = list(paired_lines(report))
     assert "of old/model, over 3 labels: difference +" in lines[0]
-    assert "7 photos of these were not in this split" in lines[1]
-    assert "cat +" in lines[2]
+    assert lines[1] == "this model has the higher mAP, by more than chance"
+    assert "7 photos of these were not in this split" in lines[2]
+    assert "more than chance" in lines[3]
+    assert "cat +" in lines[3]
     level = report | {"difference": -0.04, "interval": [-0.02, 0.3]}
     assert "difference +0.0 (+0.0 to +0.3)" in next(paired_lines(level))
+
+
+def test_the_text_says_plainly_which_model_is_better_or_that_nobody_knows():
+    good, bad = measured(0.5), measured(9.0)
+    worse = list(paired_lines(paired_report(bad, good) | {"model": "old/model"}))
+    assert worse[1] == "old/model has the higher mAP, by more than chance"
+    same = list(paired_lines(paired_report(good, good) | {"model": "old/model"}))
+    assert same[1] == "the difference may be chance: neither is shown to have the higher mAP"
+    assert same[2].startswith("no label differs by more than chance")

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "visualize" / "reports"))
 from report_page import Page
 
 from tagsight.experiments.comparison import Progress
-from tagsight.experiments.comparison_report import comparison_report
+from tagsight.experiments.comparison_report import MEANINGS, comparison_report
+from tagsight.experiments.comparison_tables import tables
 from tagsight.experiments.summary import summarise
 from tagsight.experiments.training_curves import read_histories, training_curves
 
@@ -31,6 +33,24 @@ def test_a_comparison_is_a_page_with_every_system_label_and_note():
     for note in summary.notes:
         assert note in page.text
     assert len(text) < 100_000
+
+
+def test_the_headline_says_of_every_system_whether_it_is_worse_by_more_than_chance():
+    names = ("gcam-cpu", "resnet-cpu", "csra-cpu")
+    summary = summarise(Progress(tuple(a_result(name, 0) for name in names)))
+    best, one, other = summary.rows
+    sure = replace(summary, rows=(best, replace(one, p=0.001), replace(other, p=0.5)))
+    text = Page(comparison_report(sure)).text
+    assert f"Worse by more than chance (p below 0.05, corrected): {one.name}." in text
+    assert f"The difference may be chance: {other.name}." in text
+
+
+def test_every_table_says_what_its_columns_are():
+    summary = replace(summarise(Progress((a_result("gcam-cpu", 0),))), has_evidence=True)
+    page = Page(comparison_report(summary))
+    _, *others = tables(summary)
+    assert {table.title for table in others} == set(MEANINGS)
+    assert all(MEANINGS[table.title] in page.text for table in others)
 
 
 def test_the_curves_of_every_run_are_drawn_from_its_log(tmp_path):

@@ -83,6 +83,30 @@ def paired_report(first: Measured, second: Measured, *, seed: int = 0) -> Report
     }
 
 
+SIGNIFICANT, TEST = 0.05, "p below 0.05, corrected for all"
+"""Below which p a difference is taken for more than chance, and how that is said of labels."""
+
+
+def verdict(report: Report, first: str = "this model") -> str:
+    """Say in words what the difference of two models means.
+
+    Args:
+        report: The report, with ``model``, what to call the second one.
+        first: What to call the first one.
+
+    Example:
+        >>> report = {"model": "old/model", "difference": -2.0, "p": 0.01}
+        >>> verdict(report)
+        'old/model has the higher mAP, by more than chance'
+        >>> verdict(report | {"p": 0.2})
+        'the difference may be chance: neither is shown to have the higher mAP'
+    """
+    if report["p"] >= SIGNIFICANT:
+        return "the difference may be chance: neither is shown to have the higher mAP"
+    better = first if report["difference"] > 0 else report["model"]
+    return f"{better} has the higher mAP, by more than chance"
+
+
 def paired_lines(report: Report) -> Iterator[str]:
     """Write a report of `paired_report` as lines of text.
 
@@ -103,15 +127,18 @@ def paired_lines(report: Report) -> Iterator[str]:
         f"difference {report['difference']:+z.1f} ({low:+z.1f} to {high:+z.1f}), "
         f"p {report['p']:.3f}"
     )
+    yield verdict(report)
     if outside := report.get("outside"):
         yield (
             f"{amount(outside, 'photo')} of these were not in this split when {name} was trained, "
             "which may have learned from them: its figures may be too high"
         )
-    sure = [label for label, values in report["per_label"].items() if values["p"] < 0.05]
+    sure = [label for label, values in report["per_label"].items() if values["p"] < SIGNIFICANT]
     if sure:
         shown = (f"{label} {report['per_label'][label]['difference']:+z.1f}" for label in sure)
-        yield f"labels that differ (p below 0.05, corrected for all): {', '.join(shown)}"
+        yield f"labels that differ by more than chance ({TEST}): {', '.join(shown)}"
+    elif report["per_label"]:
+        yield f"no label differs by more than chance ({TEST})"
 
 
 def decided_labels(measured: Measured, names: Sequence[str]) -> Decisions:

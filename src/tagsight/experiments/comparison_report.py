@@ -6,6 +6,7 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tagsight.evaluation.paired import SIGNIFICANT
 from tagsight.experiments.comparison_tables import tables
 from tagsight.experiments.training_curves import training_curves
 from tagsight.visualize.reports.charts import interval_bar
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 
 SHADES = 6
 """Shades of a table of labels, besides none."""
+
+MEANINGS = {
+    "Precision, recall and F1": "P is precision, R recall, in %: C with each label by itself and "
+    "then the mean over labels, O over all decisions together. CF1 is of CP and CR, CF1_mean the "
+    "mean of the labels' F1. Decided by: a score of 0.5, fitted thresholds, or the three labels "
+    "with the highest scores.",
+    "Evidence": "On photos with boxes, in %, the mean over labels: how often the strongest "
+    "evidence is in a box of the label (pointing), and how much of all evidence is; chance of both "
+    "is what uniform evidence has. Errors say how much evidence changes, beyond moving along, when "
+    "a photo is mirrored or scaled: the lower, the better.",
+}
+"""What the columns of a table are, by its title."""
 
 
 def comparison_report(
@@ -45,7 +58,12 @@ def comparison_report(
     sections = [
         Section("Systems", _systems(main, summary)),
         Section("Labels", _labels(measured)),
-        *(Section(one.title, _plain(one)) for one in others),
+        *(
+            Section(
+                one.title, joined(element("p", MEANINGS[one.title], class_="faint"), _plain(one))
+            )
+            for one in others
+        ),
         Section("Training", training_curves(histories)),
         Section("Notes", element("ul", [element("li", note) for note in summary.notes])),
     ]
@@ -55,13 +73,15 @@ def comparison_report(
 def _lead(measured: list[Row]) -> str:
     if not measured:
         return "No run has a result yet."
-    best = measured[0]
-    sure = [one for one in measured[1:] if one.p is not None and one.p < 0.05]
-    text = f"{best.name} has the highest mAP, {best.mean('mAP') or 0:.1f}"
-    if not measured[1:]:
-        return f"{text}."
-    worse = ", ".join(one.name for one in sure) or "none of the others"
-    return f"{text}; worse by more than chance (p below 0.05, corrected): {worse}."
+    best, *others = measured
+    text = f"{best.name} has the highest mAP, {best.mean('mAP') or 0:.1f}."
+    sure = [one.name for one in others if one.p is not None and one.p < SIGNIFICANT]
+    maybe = [one.name for one in others if one.name not in sure]
+    if sure:
+        text += f" Worse by more than chance (p below 0.05, corrected): {', '.join(sure)}."
+    if maybe:
+        text += f" The difference may be chance: {', '.join(maybe)}."
+    return text
 
 
 def _systems(main: Table, summary: Summary) -> Html:

@@ -202,7 +202,8 @@ def test_two_models_stand_side_by_side_with_the_evidence_of_both(photos):
     first, second = (measured(photos, targets=targets) for _ in range(2))
     flipped = second._replace(logits=-second.logits)
     first.report["against"] = {**paired_report(first, flipped), "model": HOSTILE[1], "outside": 2}
-    page = Page(evaluation_report(first, "title", RUNTIME, against=flipped))
+    text = evaluation_report(first, "title", RUNTIME, against=flipped)
+    page = Page(text)
     assert {"against-the-other-model", "mended", "broken"} <= {
         section["id"] for section in page.all("section")
     }
@@ -211,3 +212,7 @@ def test_two_models_stand_side_by_side_with_the_evidence_of_both(photos):
     assert page.text.count("one photo, no interval") == 2, "of the model, and of the difference"
     pairs = [one for one in page.all("div") if one.get("class") == "pair"]
     assert pairs
+    assert "mAP against  " in page.text
+    drawn = [part.partition("<figcaption")[0] for part in text.split('class="pair"')[1:]]
+    assert {part.count("<img") for part in drawn if "no evidence in either model" in part} == {1}
+    assert {part.count("<img") for part in drawn if "logits" in part} == {2}

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tagsight.evaluation.mistakes import worst_mistakes
-from tagsight.evaluation.paired import decided_labels, paired_lines
-from tagsight.visualize.reports.charts import interval_bar
+from tagsight.evaluation.paired import SIGNIFICANT, decided_labels, paired_lines
+from tagsight.visualize.reports.charts import difference_bar
 from tagsight.visualize.reports.elements import Html, element, joined, name
 from tagsight.visualize.reports.evidence_figures import EvidenceFigures
 from tagsight.visualize.reports.page import Cell, Column, Section, row, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tagsight.evaluation.measured import Measured
     from tagsight.runtime.device import Runtime
@@ -33,8 +34,6 @@ CORRECTED = (
 )
 MOST = 8
 """Photos of each kind that are shown."""
-
-SIGNIFICANT = 0.05
 
 
 class Against:
@@ -70,7 +69,9 @@ class Against:
 
     def sections(self) -> Iterator[Section]:
         """Yield the sections of differences, and of photos mended and broken."""
-        lines = [element("li", line) for line in paired_lines(self._report)]
+        lines = [
+            element("li", f"{line[0].upper()}{line[1:]}.") for line in paired_lines(self._report)
+        ]
         yield Section(
             "Against the other model",
             joined(
@@ -84,9 +85,10 @@ class Against:
 
     def _rows(self) -> Iterator[Html]:
         labels = self._report["per_label"]
+        reach = max((abs(end) for one in labels.values() for end in _ends(one)), default=0)
         for label in sorted(labels, key=lambda one: labels[one]["difference"]):
             values = labels[label]
-            shown = joined(element("b", f"{values['difference']:+z.1f}"), *_interval(values))
+            shown = joined(element("b", f"{values['difference']:+z.1f}"), *_interval(values, reach))
             sure = "sure" if values["p"] < SIGNIFICANT else ""
             yield row(
                 COLUMNS,
@@ -118,15 +120,10 @@ class Against:
 
     def _card(self, photo: int, label: int) -> Html:
         path, asked = self._paths[photo], self._names[label]
-        pictures, scores = [], []
-        for figures, decided in zip(self._figures, self._decided, strict=True):
-            drawn = figures.evidence(path, asked, f"{path.name}, evidence for {asked}")
-            if drawn is not None:
-                pictures.append(
-                    element("div", drawn.picture, element("div", drawn.scale, class_="scale"))
-                )
-            score, threshold = decided.scores[photo, label], decided.thresholds[label]
-            scores.append(f"{score:.2f} (threshold {threshold:.2f})")
+        scores = [
+            f"{one.scores[photo, label]:.2f} (threshold {one.thresholds[label]:.2f})"
+            for one in self._decided
+        ]
         has = "has it" if self._decided[0].targets[photo, label] == 1 else "does not have it"
         caption = element(
             "figcaption",
@@ -134,13 +131,29 @@ class Against:
             element("div", f"score {scores[0]}; other model {scores[1]}", class_="faint"),
             element("div", name(path.name), class_="file"),
         )
-        return element("figure", element("div", pictures, class_="pair"), caption)
+        return element("figure", element("div", self._pair(path, asked), class_="pair"), caption)
+
+    def _pair(self, path: Path, label: str) -> list[Html]:
+        """Draw the evidence of both models; the photo alone if neither has any."""
+        alt = f"{path.name}, evidence for {label}"
+        drawn = [figures.evidence(path, label, alt) for figures in self._figures]
+        shown = [(one.picture, one.scale, one.found) for one in drawn if one is not None]
+        if shown and not any(found for *_, found in shown):
+            shown = [(shown[0][0], element("small", "no evidence in either model"), False)]
+        return [
+            element("div", picture, element("div", scale, class_="scale"))
+            for picture, scale, _ in shown
+        ]
 
 
-def _interval(values: Mapping[str, Any]) -> tuple[Html, ...]:
+def _ends(values: Mapping[str, Any]) -> list[float]:
+    """Return the difference of a label and the ends of its interval, if it has one."""
+    return [one for one in (values["difference"], *values["interval"]) if one is not None]
+
+
+def _interval(values: Mapping[str, Any], reach: float) -> tuple[Html, ...]:
     low, high = values["interval"]
     if low is None:
         return (element("span", "one photo, no interval", class_="bounds"),)
-    ends = (values["difference"], low, high)
-    bar = interval_bar(*((value + 100) / 2 for value in ends))
-    return element("span", f"{low:+z.0f} to {high:+z.0f}", class_="bounds"), bar
+    bar = difference_bar(values["difference"], low, high, reach)
+    return element("span", f"{low:+z.1f} to {high:+z.1f}", class_="bounds"), bar

@@ -183,6 +183,27 @@ def interval_bar(value: float | None, low: float | None, high: float | None) -> 
     )
 
 
+def difference_bar(value: float, low: float, high: float, reach: float) -> Html:
+    """Draw a difference and its interval on a scale from ``-reach`` to ``reach``, with a mark at 0.
+
+    Example:
+        >>> svg = difference_bar(5.0, 0.0, 20.0, reach=20.0)
+        >>> 'cx="62.5"' in svg, 'x1="50.0" x2="100.0"' in svg
+        (True, True)
+    """
+    middle, from_, to = (f"{50 + 50 * one / max(reach, 1e-9):.1f}" for one in (value, low, high))
+    return element(
+        "svg",
+        element("line", x1=0, x2=100, y1=4, y2=4, class_="scale"),
+        element("line", x1=50, x2=50, y1=0, y2=8, class_="scale"),
+        element("line", x1=from_, x2=to, y1=4, y2=4, class_="interval"),
+        element("circle", cx=middle, cy=4, r=3, class_="value"),
+        viewBox="-3 0 106 8",
+        class_="interval-bar",
+        aria_hidden="true",
+    )
+
+
 def _grid(x: Axis, y: Axis) -> list[Html]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []

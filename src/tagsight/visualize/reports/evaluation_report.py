@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.evaluation.paired import verdict
 from tagsight.evaluation.report_text import report_lines
 from tagsight.inference.run import read_epochs
 from tagsight.metrics.calibration import reliability
@@ -26,7 +27,7 @@ from tagsight.visualize.reports.charts import (
     interval_bar,
     percent_axis,
 )
-from tagsight.visualize.reports.elements import Html, element, joined
+from tagsight.visualize.reports.elements import Html, element, joined, name
 from tagsight.visualize.reports.label_table import LabelTable
 from tagsight.visualize.reports.mistakes import Mistakes
 from tagsight.visualize.reports.page import Section, html_page
@@ -144,6 +145,8 @@ def _tiles(report: Report) -> Iterator[Html]:
     bar = interval_bar(report["mAP"], low, high)
     bounds = f"{low:.1f} to {high:.1f}" if bar else ""
     yield _tile("mAP", report["mAP"], bounds, bar, kind="first")
+    if "against" in report:
+        yield _against_tile(report["against"])
     decided = report["all_at_thresholds"]
     low, high = decided["OF1_interval"]
     bar = interval_bar(decided["OF1"], low, high)
@@ -169,6 +172,22 @@ def _tile(
         element("dt", title),
         element("dd", shown, element("span", note, class_="faint") if note else None, bar),
         class_=kind or None,
+    )
+
+
+def _against_tile(paired: Report) -> Html:
+    low, high = paired["interval"]
+    difference = f"{paired['difference']:+z.1f}"
+    note = f"{low:+z.1f} to {high:+z.1f}, p {paired['p']:.3f}"
+    return element(
+        "div",
+        element("dt", "mAP against ", name(paired["model"])),
+        element(
+            "dd",
+            element("span", difference, class_="figure"),
+            element("span", note, class_="faint"),
+            element("span", verdict(paired), class_="faint"),
+        ),
     )
 
 

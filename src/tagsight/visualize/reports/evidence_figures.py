@@ -34,10 +34,12 @@ class Evidence(NamedTuple):
     Attributes:
         picture: The photo with the map, as an ``img``; empty if there is no room.
         scale: The colours, from 0 to the evidence in logits that the brightest stands for.
+        found: Whether there is any; without, the picture is the photo.
     """
 
     picture: Html
     scale: Html
+    found: bool
 
 
 class EvidenceFigures:
@@ -97,7 +99,7 @@ class EvidenceFigures:
         top = scale_top(own.evidence, [panel.evidence for panel in panels.values()])
         drawn = overlay(photo, own.evidence, top, box=own.frame.pixels(photo.size))
         picture = self._pictures.picture(drawn, alt)
-        return Evidence(picture, Html(evidence_scale(top)) if picture else Html())
+        return Evidence(picture, Html(evidence_scale(top)) if picture else Html(), found=top > 0)
 
 
 def evidence_figure(evidence: Evidence | None, caption: Iterable[Html]) -> Html:
@@ -112,7 +114,7 @@ def evidence_figure(evidence: Evidence | None, caption: Iterable[Html]) -> Html:
         '<figure><figcaption><div><b>dog</b></div></figcaption></figure>'
     """
     lines = [element("div", line) for line in caption]
-    picture, scale = (Html(), Html()) if evidence is None else evidence
+    picture, scale = (Html(), Html()) if evidence is None else evidence[:2]
     return element("figure", picture, element("figcaption", scale, lines))
 
 
