@@ -118,6 +118,18 @@ def test_labels_are_made_and_photos_judged_by_keyboard_and_a_reload_shows_them(o
     assert page.evaluate(SHIFTS) < 0.01
 
 
+def test_a_page_that_is_loaded_again_has_the_same_label_in_hand(open_page):
+    page = open_page()
+    make_label(page, "dog")
+    make_label(page, "animal/cat")
+    page.reload()
+    page.locator(READY).first.wait_for()
+    press(page, "ArrowRight", "a")
+    has_state(page, 0, "animal/cat present")
+    other = open_page()
+    other.locator("#hand", has_text="dog").wait_for()
+
+
 def test_photos_are_selected_by_click_shift_control_box_and_keys(open_page):
     page = open_page()
     make_label(page, "dog")

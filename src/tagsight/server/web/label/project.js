@@ -3,6 +3,7 @@
 import { get, send } from "./server.js";
 
 const PAUSE = 400;
+const KEY = "tagsight-label-in-hand";
 
 /** Fires "change" when any of it changes, "hand" when another label is taken in hand. */
 export class Project extends EventTarget {
@@ -34,14 +35,21 @@ export class Project extends EventTarget {
 
   take(changes) {
     this.info = { ...this.info, ...changes };
-    if (!this.label) this.takeInHand(this.labels[0]?.id ?? null);
+    if (!this.label) this.takeInHand((this.#remembered ?? this.labels[0])?.id ?? null);
     this.dispatchEvent(new Event("change"));
   }
 
   takeInHand(id) {
     if (id === this.hand) return;
     this.hand = id;
+    if (id !== null) sessionStorage.setItem(KEY, JSON.stringify([this.info.folder, id]));
     this.dispatchEvent(new Event("hand"));
+  }
+
+  /** The label that was in hand in this tab before it was loaded again: keys go on to judge it. */
+  get #remembered() {
+    const [folder, id] = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    return folder === this.info.folder ? this.find(id) : null;
   }
 
   /** Ask for counts and quality again, once after many changes. */
