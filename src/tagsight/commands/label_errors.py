@@ -178,7 +178,9 @@ def write_label_errors(
         write_atomically(options.errors, _error_table(rows, errors))
         print_info(f"probably wrong labels: {options.errors}")
     if options.errors_page is not None:
-        write_atomically(options.errors_page, label_errors_page(rows, shown, title))
+        write_atomically(
+            options.errors_page, label_errors_page(rows, shown, f"Wrong labels in {title}?")
+        )
         print_info(f"page to look through them: {options.errors_page}")
 
 

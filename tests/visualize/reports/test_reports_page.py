@@ -34,7 +34,8 @@ def test_only_the_scripts_of_the_package_may_run_and_nothing_is_loaded():
 def test_no_text_is_markup_wherever_it_stands(text):
     columns = [Column(text, number=False, meaning=text), Column(text)]
     content = table(text, columns, [row(columns, [name(text), Cell(text, None)])])
-    plain = html_page(text, element("p", text, title=text), [Section("Labels", content)])
+    sections = [Section("Labels", content), Section("Notes", content)]
+    plain = html_page(text, element("p", text, title=text), sections)
     page, harmless = Page(plain), Page(html_page("a", element("p", "a", title="a"), []))
     assert {tag for tag, _ in page.tags} - {tag for tag, _ in harmless.tags} == {
         *("nav", "ul", "li", "a", "section", "h2", "div", "table", "thead", "tbody", "tr", "th"),
@@ -52,6 +53,11 @@ def test_scripts_read_the_values_that_were_given(text):
 
 
 def test_sections_without_content_are_left_out():
-    page = Page(html_page("title", Html(), [Section("One", Html("x")), Section("Two", Html())]))
-    assert [link["href"] for link in page.all("a")] == ["#one"]
-    assert [section["id"] for section in page.all("section")] == ["one"]
+    sections = [Section(title, Html("x")) for title in ("One", "Two")]
+    page = Page(html_page("title", Html(), [*sections, Section("Three", Html())]))
+    assert [link["href"] for link in page.all("a")] == ["#one", "#two"]
+    assert [section["id"] for section in page.all("section")] == ["one", "two"]
+
+
+def test_a_page_of_one_section_has_no_list_of_sections():
+    assert Page(html_page("title", Html(), [Section("One", Html("x"))])).all("nav") == []

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 MOST, MOST_NAMED = 24, 4
 """Mistakes of each kind, and labels named below a photo."""
 
-SCALE = "Colour shows where the evidence for the label is, on the scale below each photo."
+SCALE = (
+    "Colour shows where the evidence for the label is, on the scale below each photo; a photo "
+    "without evidence is as it was."
+)
 
 
 class Mistakes:

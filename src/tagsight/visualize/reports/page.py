@@ -77,12 +77,13 @@ def html_page(
     Args:
         title: Heading of the page.
         lead: What stands below it: the summary.
-        sections: Parts of the page, which the navigation lists.
+        sections: Parts of the page, which the navigation lists if there are several.
         data: JSON values for scripts, which find them in the element ``#data``.
         scripts: Names of further scripts beside ``report.js``, in this package.
 
     Example:
-        >>> page = html_page("<b>", element("p", "one & all"), [Section("Labels", Html("none"))])
+        >>> sections = [Section("Labels", Html("none")), Section("Notes", Html("none"))]
+        >>> page = html_page("<b>", element("p", "one & all"), sections)
         >>> "<h1>&lt;b&gt;</h1>" in page, '<a href="#labels">Labels</a>' in page
         (True, True)
     """
@@ -99,7 +100,7 @@ def html_page(
     body = element(
         "main",
         element("header", element("h1", text(title)), lead),
-        element("nav", element("ul", links), aria_label="Sections") if links else None,
+        element("nav", element("ul", links), aria_label="Sections") if links[1:] else None,
         parts,
     )
     return (
