@@ -52,9 +52,9 @@ check: $(DEV)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# As many processes as conftest.py says, each with one thread: small networks gain nothing from more.
-# The tests of a file stay in one process, which builds what they share once; the files are in the
-# order of conftest.py. Bytecode is kept even where that is turned off, as tests start many processes.
+# A process for each processor, each with one thread: small networks gain nothing from more. The
+# tests of a file stay in one process, which builds what they share once; the files are in the order
+# of conftest.py. Bytecode is kept even where that is turned off, as tests start many processes.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest --numprocesses auto --dist loadfile \
   --no-loadscope-reorder
 

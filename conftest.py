@@ -41,11 +41,6 @@ LONGEST = (
 """Files of tests that take over six seconds of a processor, the longest first."""
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run a process more than there are processors: tests wait for programs and for disks."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that all processes end together."""
     order = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
