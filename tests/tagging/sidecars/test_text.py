@@ -182,7 +182,7 @@ def test_a_separator_is_parsed_with_its_escapes():
         (b"first line\nsecond line\n", "dog", ", ", r"expected one line .*`separator` \\n writes"),
         (b"caf\xe9", "dog", ", ", "expected tags in UTF-8, .* save the file as UTF-8"),
         (b"a\x00b", "dog", ", ", "expected one line of tags"),
-        (b"0 0.5 0.5 0.1 0.1\n", "dog", ", ", "got boxes of numbers, as in YOLO's label files"),
+        (b"0 0.5 0.5 0.1 0.1\n", "dog", ", ", "got boxes of numbers, as in label files of YOLO"),
         (b'{"tags": ["red", "cat"]}', "dog", ", ", "expected tags, got JSON"),
         (b"<html></html>", "dog", ", ", "got XML or a web page"),
         (b"a" * (2**20 + 1), "dog", ", ", "got a file of 1,048,577 bytes"),
