@@ -88,6 +88,15 @@ def test_tags_of_photos_are_labels_with_their_values(photos, content, labels):
     assert rows.paths == (photos / "img" / "a.jpg",)
 
 
+def test_a_shape_that_a_program_hides_is_in_the_photo(photos):
+    shapes = [
+        {"type": "bbox", "className": "dog", "points": {"x1": 1, "x2": 9}, "visible": False},
+        {"type": "tag", "className": "sky", "attributes": [], "visible": False},
+    ]
+    (photos / "img" / "a.json").write_text(json.dumps(SUPERANNOTATE | {"instances": shapes}))
+    assert read_annotations(photos / "img").names == ("dog", "sky")
+
+
 def test_a_photo_that_nobody_has_finished_is_left_out(photos, caplog):
     caplog.set_level("INFO")
     todo = {"metadata": {"name": "b.jpg", "status": "NotStarted"}, "instances": []}

@@ -10,11 +10,15 @@ from tagsight.data.tables.pairs import mark_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STATES = VALUE_COLUMNS | {
-    *("checked", "ischecked", "selected", "isselected", "active", "isactive", "enabled"),
-    *("visible", "isvisible", "applies"),
-}
-"""Names of keys, as `key_of` gives them, that say whether a label is present."""
+SHOWN = frozenset(
+    {"checked", "ischecked", "selected", "isselected", "active", "isactive", "enabled"}
+    | {"visible", "isvisible"}
+)
+"""Names of keys, as `key_of` gives them, that say whether a label is present; of a shape they say
+whether a program shows it, as SuperAnnotate's ``visible`` does."""
+
+STATES = VALUE_COLUMNS | {"applies"}
+"""The same of keys that say it of shapes too."""
 
 DENIES = frozenset(
     {"absent", "isabsent", "negative", "isnegative", "negated", "rejected", "isrejected"}
@@ -31,14 +35,17 @@ def said_of(label: Mapping[str, object]) -> int | None:
         (0, 1)
         >>> said_of({"label": "dog", "value": 7}), said_of({"label": "dog", "deleted": True})
         (None, 0)
+        >>> said_of({"name": "dog", "visible": False, "points": [3, 4, 9, 8]})
     """
+    is_shape = any(isinstance(value, list | dict) for value in label.values())
+    states = STATES if is_shape else STATES | SHOWN
     for key, value in label.items():
         name = key_of(key)
-        if name not in STATES and name not in DENIES:
+        if name not in states and name not in DENIES:
             continue
         mark = mark_of(value) if isinstance(value, str) else _marks(value)
-        if mark is not None and (name in STATES or mark == 1):
-            return mark if name in STATES else 0
+        if mark is not None and (name in states or mark == 1):
+            return mark if name in states else 0
     return None
 
 
