@@ -83,6 +83,19 @@ def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest():
     assert {*threading.enumerate()} <= others
 
 
+def test_another_thread_that_collects_an_abandoned_generator_waits_for_nothing():
+    go_on = threading.Event()
+    results = ordered_map(lambda item: item and go_on.wait(60), range(3), workers=1, ahead=2)
+    next(results)
+    other = threading.Thread(target=results.close)
+    other.start()
+    other.join(30)
+    has_waited = other.is_alive()
+    go_on.set()
+    other.join()
+    assert not has_waited
+
+
 @pytest.mark.parametrize(("workers", "ahead"), [(0, 1), (1, 0)])
 def test_numbers_that_allow_no_work_are_refused_at_once(workers, ahead):
     with pytest.raises(ValueError, match="at least one worker and one item ahead"):

@@ -35,7 +35,8 @@ def ordered_map(
     """Apply a function to items in threads, and yield the results in the order of the items.
 
     An exception of the function or of ``items`` is raised in place of its result. Closing the
-    generator cancels calls that have not started and waits for the others.
+    generator cancels calls that have not started and waits for the others, unless another thread
+    closes it than the one that consumes it.
 
     Args:
         function: Called in a worker thread.
@@ -160,7 +161,7 @@ def _results(
     ahead: int,
     end: Callable[[], object] | None,
 ) -> Generator[Result, None, None]:
-    futures = _submitted(pool, function, items)
+    futures, consumer = _submitted(pool, function, items), threading.get_ident()
     try:
         pending = deque(islice(futures, ahead))
         while pending:
@@ -168,8 +169,11 @@ def _results(
             pending.extend(islice(futures, 1))
             yield result
     finally:
-        pool.shutdown(cancel_futures=True)
-        if end is not None:
+        # In another thread it is the collection of garbage that closes an abandoned generator, and
+        # if that thread is about to start, it holds a lock without which none can be waited for.
+        is_consumer = threading.get_ident() == consumer
+        pool.shutdown(wait=is_consumer, cancel_futures=True)
+        if end is not None and is_consumer:
             end()
 
 
