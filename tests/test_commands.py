@@ -173,6 +173,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("tag {model}", "expected photos or folders to tag, or a list of them as --files-from"),
         ("tag {model} --files-from {new}", "new: No such file or directory"),
         ("tag {model} --files-from {labels}", "expected a photo or folder in each line, got"),
+        ("tag {model} --files-from {photo}", "a list is text, and no photo itself"),
         ("tag {model} --files-from /dev/null", "/dev/null: expected a photo or folder in each"),
         ("tag {model} {photos} --only mauve", "expected labels of the model, such as"),
         ("undo --journal {new}", "there is no journal"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 LARGEST = 2**30
 """Bytes of a list."""
 
+_CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f]")
+"""Characters that files other than lists have, apart from tabs and ends of lines."""
+
 LONGEST = 2**15
 """Bytes of a path; no file system has longer ones."""
 
@@ -22,14 +26,14 @@ LONGEST = 2**15
 def read_path_list(file: BinaryIO, name: str) -> list[Path]:
     r"""Read paths that are separated by ends of lines, or by null bytes if there are any.
 
-    Empty lines are passed over. A path may have any bytes that the file system allows.
+    Empty lines are passed over. A path may have any bytes but control characters.
 
     Args:
         file: The list, open for reading.
         name: What messages call it.
 
     Raises:
-        DataError: If it is too large, or a line is too long for a path.
+        DataError: If it is too large, or a line is no path.
 
     Example:
         >>> from io import BytesIO
@@ -49,6 +53,9 @@ def read_path_list(file: BinaryIO, name: str) -> list[Path]:
             line.removesuffix(b"\r") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         ]
     for number, line in enumerate(lines, 1):
+        if _CONTROL.search(line):
+            msg = f"{name}: line {number}: expected the path of a photo, got {ascii(line[:20])[1:]}"
+            raise DataError(f"{msg}: a list is text, and no photo itself")
         if len(line) > LONGEST:
             msg = f"{name}: line {number}: expected the path of a photo, got "
             raise DataError(msg + amount(len(line), "byte"))
